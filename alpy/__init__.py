@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Test network virtual appliances: QEMU runs the appliance, Docker containers talk to it.
+
+`testbed` is where a test begins. Everything a test needs is a name of this module; `alpy.fakes` has
+the same testbed in memory, and `alpy.errors` all that is raised on purpose.
+"""
+
+from alpy.core import errors
+from alpy.core.app import AppOutput, AppResult, AppSpec
+from alpy.core.appliance import (
+    Acceleration,
+    Appliance,
+    Disk,
+    DiskFormat,
+    Firmware,
+    Kernel,
+    NicModel,
+)
+from alpy.core.dut import Dut
+from alpy.core.errors import AlpyError
+from alpy.core.exit_status import ExitStatus
+from alpy.core.interface import Route
+from alpy.core.lifecycle import VmState
+from alpy.core.link import Link, LinkCounters
+from alpy.core.narrative import get_logger, step
+from alpy.core.node import Node
+from alpy.core.ports import CaptureSummary, Console, Monitor, Ports
+from alpy.core.running_app import RunningApp
+from alpy.core.shell import Shell, ShellResult, log_in
+from alpy.core.testbed import Testbed
+from alpy.core.topology import Topology
+from alpy.core.waiting import Limits
+from alpy.wiring import Images, testbed
+
+__all__ = [
+    "Acceleration",
+    "AlpyError",
+    "AppOutput",
+    "AppResult",
+    "AppSpec",
+    "Appliance",
+    "CaptureSummary",
+    "Console",
+    "Disk",
+    "DiskFormat",
+    "Dut",
+    "ExitStatus",
+    "Firmware",
+    "Images",
+    "Kernel",
+    "Limits",
+    "Link",
+    "LinkCounters",
+    "Monitor",
+    "NicModel",
+    "Node",
+    "Ports",
+    "Route",
+    "RunningApp",
+    "Shell",
+    "ShellResult",
+    "Testbed",
+    "Topology",
+    "VmState",
+    "errors",
+    "get_logger",
+    "log_in",
+    "step",
+    "testbed",
+]

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Disk images: looked at before the run, and covered by an overlay so that nobody writes them."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from alpy.adapters.qemu_files import check_readable
+from alpy.adapters.qemu_program import ask
+from alpy.core.appliance import DiskFormat
+from alpy.core.errors import ApplianceFileError, HostError
+
+
+def check_image(program: str, path: Path, format_: DiskFormat) -> None:
+    """Look whether *path* is an image of the *format_*, by *program*, a qemu-img.
+
+    Raises:
+        ApplianceFileError: it is missing, or something else.
+        HostError: the program is missing.
+    """
+    check_readable(path, what="disk image")
+    found = _info(program, path)["format"]
+    # Any file at all passes for a raw one; a qcow2 given as raw would boot into nonsense.
+    if found != format_.value:
+        raise ApplianceFileError(
+            asked=f"disk image {path} in format {format_.value}",
+            found=f"its format is {found}",
+            remedy=f"Say so where the appliance is defined, or convert it:"
+            f" {program} convert -O {format_.value} {path} NEW",
+        )
+
+
+def base_link(overlay: Path) -> Path:
+    """Beside *overlay*: the name under which it knows the image."""
+    return overlay.with_suffix(".base")
+
+
+def create_overlay(program: str, *, image: Path, format_: DiskFormat, overlay: Path) -> None:
+    """Make *overlay*, a qcow2 file that shows *image* and takes the writes meant for it.
+
+    Raises:
+        HostError: it could not be made, for want of room for instance.
+    """
+    # qcow2 has room for 1023 bytes of a path and takes "nbd:" for a protocol; a link has neither.
+    base = base_link(overlay)
+    try:
+        base.symlink_to(image.absolute())
+    except OSError as error:
+        raise _failure(overlay, os.strerror(error.errno or 0)) from error
+    answer = ask(
+        program, "create", "-q", "-f", "qcow2", "-F", format_.value, "-b", base.name,
+        str(overlay.absolute()),
+    )  # fmt: skip
+    if answer.returncode:
+        said = answer.stderr.strip()
+        raise _failure(overlay, said or f"{program} ended with exit code {answer.returncode}")
+
+
+def _failure(overlay: Path, found: str) -> HostError:
+    return HostError(
+        asked=f"disk overlay {overlay}",
+        found=found,
+        remedy="Make room, or choose another run directory",
+    )
+
+
+def _info(program: str, path: Path) -> dict[str, Any]:
+    # The chain, because an image may itself lie over another that is not there.
+    answer = ask(program, "info", "--backing-chain", "--output=json", str(path.absolute()))
+    if answer.returncode:
+        raise ApplianceFileError(
+            asked=f"disk image {path}",
+            found=answer.stderr.strip(),
+            remedy=f"See '{program} info {path}'",
+        )
+    chain: list[dict[str, Any]] = json.loads(answer.stdout)
+    return chain[0]

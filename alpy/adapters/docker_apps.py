@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Apps, with Docker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import define
+from docker.types import Mount
+
+from alpy.adapters.app_output import STDERR, OutputReader, OutputRecord
+from alpy.adapters.container_files import check_files
+from alpy.adapters.docker_engine import DockerEngine
+from alpy.core.app import AppOutput, AppSpec
+from alpy.core.errors import DeadlineError, DockerError, InvalidValueError
+from alpy.core.exit_status import ExitStatus
+from alpy.core.waiting import Deadline, wait_until
+
+# Docker's own codes for a command that can't be executed and for one that is not there.
+_NO_COMMAND: Final = frozenset({126, 127})
+_ENDED: Final = frozenset({"exited", "dead"})
+
+
+@define(kw_only=True, eq=False)
+class _App:
+    spec: AppSpec
+    record: OutputRecord
+    reader: OutputReader | None = None
+    status: ExitStatus | None = None
+
+
+class DockerApps:
+    """An Apps port: one container for each app, in the network namespace of its node."""
+
+    def __init__(self, *, engine: DockerEngine) -> None:
+        self._engine = engine
+        self._apps: dict[str, _App] = {}
+
+    def create(self, spec: AppSpec, *, name: str, node: int, log: Path) -> None:
+        if name in self._apps:
+            raise InvalidValueError(f"app {name}: there is one of this name")
+        check_files(spec.files)
+        # Known before it is made: a lost answer must not hide it from `remove`.
+        self._apps[name] = _App(spec=spec, record=OutputRecord(app=name, path=log))
+        network = f"container:{self._engine.full_name(f'node{node}')}"
+        options = {"network_mode": network, **_options(spec), **spec.options}
+        self._engine.create(name, image=spec.image, role="app", **options)
+        self._engine.put_files(name, spec.files)
+
+    def start(self, name: str) -> None:
+        app = self._app(name)
+        app.reader = OutputReader(
+            connection=self._engine.attach(name, stdout=True, stderr=True),
+            record=app.record,
+            terminal=bool(app.spec.options.get("tty")),
+        )
+        try:
+            self._engine.start(name)
+        except DockerError as error:
+            app.reader.stop(timeout=0)
+            self._excuse(name, app, error)
+
+    def _excuse(self, name: str, app: _App, error: DockerError) -> None:
+        # Without an init, a command that can't be run fails Docker's start, and not the app. The
+        # code that Docker notes then is what `docker run` would exit with.
+        code = int(self._engine.state(name)["ExitCode"])
+        if code not in _NO_COMMAND:
+            raise error
+        app.record.write(STDERR, f"{error.found}\n".encode())
+        app.record.finish()
+        app.status = ExitStatus.from_container(code)
+
+    def wait(self, name: str, *, timeout: float) -> ExitStatus | None:
+        app = self._app(name)
+        if app.status is None:
+            app.status = self._wait(name, app, timeout)
+        return app.status
+
+    def _wait(self, name: str, app: _App, timeout: float) -> ExitStatus | None:
+        deadline = Deadline.after(timeout, clock=self._engine.clock)
+        if app.reader is None or not app.reader.wait_for_end(timeout=timeout):
+            return None
+        # The streams end a moment before Docker knows the exit code; an app that closes them and
+        # runs on takes longer.
+        try:
+            return wait_until(
+                lambda: self._status(name),
+                awaited=f"the end of app {name}",
+                timeout=deadline.remaining,
+                clock=self._engine.clock,
+            )
+        except DeadlineError:
+            return None
+
+    def _status(self, name: str) -> ExitStatus | None:
+        state = self._engine.state(name)
+        if state["Status"] not in _ENDED:
+            return None
+        return ExitStatus.from_container(int(state["ExitCode"]))
+
+    def output(self, name: str) -> AppOutput:
+        return self._app(name).record.output()
+
+    def send_signal(self, name: str, signal: str) -> None:
+        self._engine.send_signal(name, signal)
+
+    def remove(self, name: str) -> None:
+        app = self._apps.get(name)
+        if app is None:
+            return
+        patience = 0.0
+        try:
+            self._engine.remove(name)
+            patience = self._engine.limits.container
+        finally:
+            if app.reader is not None:
+                app.reader.stop(timeout=patience)
+        del self._apps[name]
+        app.record.close()
+
+    def _app(self, name: str) -> _App:
+        try:
+            return self._apps[name]
+        except KeyError as error:
+            raise InvalidValueError(f"there is no app {name}") from error
+
+
+def _options(spec: AppSpec) -> Mapping[str, Any]:
+    return {
+        "command": list(spec.command),
+        "environment": dict(spec.environment),
+        "user": spec.user,
+        "cap_add": list(spec.capabilities),
+        "mounts": [_mount(host, target) for host, target in spec.volumes.items()],
+        # As the first process of its namespace, a program without a handler would ignore SIGTERM,
+        # and nobody would collect its orphans. Docker's init does, and passes on exit codes.
+        "init": True,
+        # The run directory holds what it says; Docker need not keep a second copy of it.
+        "log_config": {"Type": "none"},
+    }
+
+
+def _mount(host: str, target: str) -> Mount:
+    path, _, mode = target.partition(":")
+    if mode not in {"", "ro", "rw"}:
+        raise InvalidValueError(f"volume {target!r}: only :ro or :rw may stand behind the path")
+    # A mount, since Docker makes a missing folder on the host for what `docker run -v` does.
+    return Mount(path, str(Path(host).absolute()), type="bind", read_only=mode == "ro")

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Docker daemon, as far as alpy needs it: the containers of one run, by their names."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import socket
+import threading
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any, Final, Literal, TypeAlias
+
+import docker
+import docker.errors
+
+from alpy.adapters.container_files import packed
+from alpy.adapters.docker_errors import is_conflict, is_gone, translated
+from alpy.core.errors import DeadlineError, DockerError
+from alpy.core.narrative import get_logger
+from alpy.core.ports import Clock
+from alpy.core.waiting import Limits, wait_until
+
+log = get_logger("alpy.docker")
+
+Role: TypeAlias = Literal["node", "ip", "app"]
+
+# By these labels a person, or a later run, finds what a killed run left behind.
+RUN_LABEL: Final = "alpy.run"
+ROLE_LABEL: Final = "alpy.role"
+
+
+class DockerEngine:
+    """The daemon's connection and the containers of one run, told apart by short names.
+
+    Nothing is asked of the daemon before the first call. Every call can raise DockerError: the
+    daemon can't be reached, does not answer within the limit, or refused.
+    """
+
+    def __init__(self, *, run_id: str, clock: Clock, limits: Limits) -> None:
+        self.run_id = run_id
+        self.clock = clock
+        self.limits = limits
+        self._client: docker.DockerClient | None = None
+        self._connecting = threading.Lock()
+        self._timeout = math.ceil(limits.container)
+
+    @property
+    def client(self) -> docker.DockerClient:
+        """The client itself, connected."""
+        with self._connecting:
+            if self._client is None:
+                self._client = self._connect()
+            return self._client
+
+    def _connect(self) -> docker.DockerClient:
+        with translated("connect to Docker"):
+            client = docker.from_env(timeout=self._timeout)
+        # docker-py gives a unix socket, and nothing else on Linux, a base URL with its own scheme.
+        if client.api.base_url != "http+docker://localhost":
+            client.close()
+            raise DockerError(
+                asked="connect to Docker",
+                found=f"DOCKER_HOST is {os.environ.get('DOCKER_HOST')}",
+                remedy="Taps need a daemon on this very host: unset DOCKER_HOST.",
+            )
+        return client
+
+    def close(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        with self._connecting:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def check_images(self, *images: str) -> None:
+        """Look whether the images are on this host.
+
+        Raises:
+            ImageMissingError: one is not.
+        """
+        for image in images:
+            with translated(f"look for image {image!r}", image=image):
+                self.client.images.get(image)
+
+    def security_options(self) -> list[str]:
+        """What the daemon says of its own confinement, as "name=rootless"."""
+        with translated("ask the daemon about itself"):
+            return list(self.client.info().get("SecurityOptions") or ())
+
+    def full_name(self, name: str) -> str:
+        """What the container that is *name* here is called by everybody else."""
+        return f"alpy-{self.run_id}-{name}"
+
+    def create(self, name: str, *, image: str, role: Role, **options: Any) -> None:
+        """Make a container; *options* are docker-py's.
+
+        Raises:
+            ImageMissingError: the image is not on this host. Nothing is pulled.
+        """
+        labels = {**options.pop("labels", {}), RUN_LABEL: self.run_id, ROLE_LABEL: role}
+        log.debug("create container", name=name, image=image, command=options.get("command"))
+        with translated(f"create container {name}", image=image):
+            self.client.containers.create(
+                image, name=self.full_name(name), labels=labels, **options
+            )
+
+    def put_files(self, name: str, files: Mapping[str, bytes | PurePath]) -> None:
+        """Copy files into a container that was created; see `packed`."""
+        if not files:
+            return
+        with packed(files) as archive, translated(f"copy files into container {name}"):
+            self.client.api.put_archive(self.full_name(name), "/", archive)
+
+    def start(self, name: str) -> None:
+        with translated(f"start container {name}"):
+            self.client.api.start(self.full_name(name))
+
+    def state(self, name: str) -> Mapping[str, Any]:
+        """Docker's record of how the container is."""
+        with translated(f"look at container {name}"):
+            state: Mapping[str, Any] = self.client.api.inspect_container(self.full_name(name))[
+                "State"
+            ]
+            return state
+
+    def attach(self, name: str, **streams: bool) -> socket.socket:
+        """A blocking socket on the container's *streams*: stdin, stdout, stderr.
+
+        Attached before the start it carries the first byte. No child process inherits it.
+        """
+        params = {stream: int(wanted) for stream, wanted in streams.items()} | {"stream": 1}
+        with translated(f"attach to container {name}"):
+            raw = self.client.api.attach_socket(self.full_name(name), params=params)
+            # The connection belongs to the client's pool, with its timeout: take a copy of the
+            # descriptor, and close the response, which is the only handle on the original.
+            with contextlib.closing(raw._response):  # noqa: SLF001
+                connection = socket.socket(fileno=os.dup(raw.fileno()))
+            connection.setblocking(True)
+            return connection
+
+    def run_to_end(self, name: str) -> tuple[int, str]:
+        """Start a container, wait for its end, and return its exit code and what it said."""
+        self.start(name)
+        with translated(f"wait for container {name}"):
+            ended = self.client.api.wait(self.full_name(name), timeout=self._timeout)
+            said: bytes = self.client.api.logs(self.full_name(name))
+        return int(ended["StatusCode"]), said.decode("utf-8", "backslashreplace").strip()
+
+    def send_signal(self, name: str, signal: str) -> None:
+        """Send a signal to the container's first process. One that has ended is no error."""
+        with translated(f"send {signal} to container {name}"):
+            try:
+                self.client.api.kill(self.full_name(name), signal=signal)
+            except docker.errors.APIError as error:
+                if not (is_gone(error) or is_conflict(error)):
+                    raise
+
+    def remove(self, name: str) -> None:
+        """Remove the container, killing what runs in it. It may be gone, or never have been.
+
+        Raises:
+            DockerError: it is still there.
+        """
+        log.debug("remove container", name=name)
+        with translated(f"remove container {name}"):
+            try:
+                self.client.api.remove_container(self.full_name(name), force=True, v=True)
+            except docker.errors.APIError as error:
+                if is_gone(error):
+                    return
+                # 409: somebody else's removal, or Docker's own after the end, is under way.
+                if not is_conflict(error):
+                    raise
+                self._wait_until_gone(name)
+
+    def _wait_until_gone(self, name: str) -> None:
+        try:
+            wait_until(
+                lambda: self._is_gone(name),
+                awaited=f"the end of container {name}",
+                timeout=self.limits.container,
+                clock=self.clock,
+            )
+        except DeadlineError as error:
+            raise DockerError(
+                asked=f"remove container {name}",
+                found="its removal began, but it is still there",
+                remedy=f"Remove it by hand: docker rm --force {self.full_name(name)}",
+            ) from error
+
+    def _is_gone(self, name: str) -> bool:
+        with translated(f"look for container {name}"):
+            try:
+                self.client.api.inspect_container(self.full_name(name))
+            except docker.errors.NotFound:
+                return True
+        return False

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Machine port on QEMU."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+from typing import Final
+
+from alpy.adapters.acceleration import KvmProbe, choose_acceleration, default_memory
+from alpy.adapters.disk_overlay import base_link, check_image, create_overlay
+from alpy.adapters.firmware import FirmwareFiles, find_firmware
+from alpy.adapters.pcap import count_frames
+from alpy.adapters.pexpect_console import PexpectConsole
+from alpy.adapters.qemu_command import HostFacts, check_expressible, command_line
+from alpy.adapters.qemu_files import check_iso, check_kernel, check_readable
+from alpy.adapters.qemu_process import QemuProcess
+from alpy.adapters.qemu_program import check_nic_model, check_version
+from alpy.adapters.qmp_monitor import QmpMonitor
+from alpy.core.appliance import Acceleration, Appliance, Firmware
+from alpy.core.errors import (
+    AlpyError,
+    CaptureError,
+    HostError,
+    MachineDiedError,
+    MachineRefusedError,
+    MonitorError,
+)
+from alpy.core.exit_status import ExitStatus
+from alpy.core.link import Link
+from alpy.core.narrative import get_logger
+from alpy.core.ports import CaptureSummary, Clock, RunDirectory, Tap
+from alpy.core.topology import Topology
+from alpy.core.waiting import Limits
+
+# A hypervisor that has hung up is gone in milliseconds; nobody waits longer to learn how it ended.
+_DEATH_SECONDS: Final = 1.0
+# The first that leaves virtio's own header out of a capture.
+_STRIPS_HEADERS: Final = (8, 0)
+
+_log = get_logger("alpy.machine")
+
+
+class QemuMachine:
+    """One appliance in one QEMU process, once.
+
+    *console_tcp_port*: let people telnet to the console on this port of localhost. *kvm_memory*:
+    the folder in which to remember whether KVM works; the user's own by default. *keep_disks*:
+    leave in the run directory what the appliance wrote on its disks.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        limits: Limits | None = None,
+        program: str = "qemu-system-x86_64",
+        image_program: str = "qemu-img",
+        console_tcp_port: int | None = None,
+        kvm_memory: Path | None = None,
+        keep_disks: bool = False,
+    ) -> None:
+        self._clock = clock
+        self._limits = limits or Limits()
+        self._program = program
+        self._image_program = image_program
+        self._console_tcp_port = console_tcp_port
+        self._kvm_memory = kvm_memory
+        self._keep_disks = keep_disks
+        self._acceleration: Acceleration | None = None
+        self._run: RunDirectory | None = None
+        self._process: QemuProcess | None = None
+        self._monitor: QmpMonitor | None = None
+        self._monitor_end: socket.socket | None = None
+        self._console_end: socket.socket | None = None
+        self._passing: list[Path] = []
+        self._killed = False
+
+    def check(self, topology: Topology) -> None:
+        appliance = topology.appliance
+        check_expressible(topology)
+        version = check_version(self._program)
+        if topology.links:
+            check_nic_model(self._program, appliance.nic_model.value)
+        self._check_files(appliance)
+        if appliance.firmware is Firmware.UEFI:
+            find_firmware(_readable)
+        self._acceleration = self._choose_acceleration(appliance)
+        if version < _STRIPS_HEADERS and any(link.offload for link in topology.links):
+            _log.warning(
+                "with offload, a QEMU this old puts virtio's header before each captured frame",
+                version=".".join(map(str, version)),
+            )
+
+    def launch(self, topology: Topology, taps: Sequence[Tap], run: RunDirectory) -> None:
+        ends: list[socket.socket] = []
+        try:
+            self._run = run
+            overlays = self._create_overlays(topology.appliance, run)
+            firmware = self._copy_firmware(topology.appliance, run)
+            self._monitor_end, monitor_peer = self._pair(ends)
+            self._console_end, console_peer = self._pair(ends)
+            facts = HostFacts(
+                program=self._program,
+                acceleration=self._acceleration or self._choose_acceleration(topology.appliance),
+                directory=Path.cwd(),
+                captures=run.path,
+                monitor_fd=monitor_peer.fileno(),
+                console_fd=console_peer.fileno(),
+                tap_fds=tuple(tap.fileno() for tap in taps),
+                overlays=overlays,
+                firmware=firmware,
+            )
+            self._process = QemuProcess(
+                command_line(topology, facts),
+                log=run.file("qemu.log"),
+                inherit=(facts.monitor_fd, facts.console_fd, *facts.tap_fds),
+            )
+            _log.debug("QEMU started", pid=self._process.pid)
+        finally:
+            # Of what QEMU inherited, a copy left here would outlive it and hide its end.
+            for end in ends:
+                end.close()
+
+    def connect_monitor(self, *, timeout: float, command_timeout: float) -> QmpMonitor:
+        if self._process is None or self._run is None:
+            raise MachineRefusedError(status=None, stderr="it was not launched")
+        connection, self._monitor_end = self._monitor_end, None
+        if connection is None:
+            raise MonitorError(command="(greeting)", answer="the monitor was connected before")
+        monitor = QmpMonitor(
+            connection=connection,
+            transcript=self._run.file("qmp.log"),
+            clock=self._clock,
+            command_timeout=command_timeout,
+            on_lost=self._death,
+        )
+        try:
+            monitor.connect(timeout=timeout)
+        except MachineDiedError as error:
+            monitor.close()
+            raise MachineRefusedError(status=error.status, stderr=error.stderr) from error
+        except BaseException:
+            monitor.close()
+            raise
+        self._monitor = monitor
+        return monitor
+
+    def open_console(self) -> PexpectConsole:
+        if self._process is None or self._run is None:
+            raise MachineRefusedError(status=None, stderr="it was not launched")
+        if self._console_end is None:
+            raise HostError(
+                asked="open the console", found="it was before", remedy="Keep the first"
+            )
+        console = PexpectConsole(
+            connection=self._console_end,
+            raw_log=self._run.file("console.log"),
+            text_log=self._run.file("console.txt"),
+            clock=self._clock,
+            on_lost=self._unasked_death,
+            tcp_port=self._console_tcp_port,
+        )
+        # From here on it is the console's to close.
+        self._console_end = None
+        return console
+
+    def wait_for_exit(self, *, timeout: float) -> ExitStatus | None:
+        return self._process.wait(timeout) if self._process else None
+
+    def stderr(self) -> str:
+        return self._process.words() if self._process else ""
+
+    def kill(self) -> None:
+        self._killed = True
+        try:
+            if self._process:
+                self._process.kill(timeout=self._limits.quit)
+        finally:
+            for end in (self._monitor_end, self._console_end):
+                if end:
+                    end.close()
+            self._monitor_end = self._console_end = None
+            self._remove_passing()
+
+    def check_capture(self, link: Link) -> CaptureSummary:
+        if self._run is None or self._process is None:
+            raise CaptureError(file=link.capture_name, reason="the appliance was never launched")
+        file = self._run.file(link.capture_name)
+        frames, octets = count_frames(file)
+        if said := self._process.stopped_capture():
+            raise CaptureError(
+                file=str(file), reason=f"QEMU gave up this capture or another one: {said}"
+            )
+        return CaptureSummary(link=link.number, frames=frames, octets=octets)
+
+    def _check_files(self, appliance: Appliance) -> None:
+        if appliance.kernel:
+            check_kernel(Path(appliance.kernel.image))
+            if appliance.kernel.initrd:
+                check_readable(Path(appliance.kernel.initrd), what="initrd")
+        for disk in appliance.disks:
+            check_image(self._image_program, Path(disk.path), disk.format)
+        if appliance.iso:
+            check_iso(Path(appliance.iso))
+
+    def _choose_acceleration(self, appliance: Appliance) -> Acceleration:
+        probe = KvmProbe(program=self._program, memory=self._kvm_memory or default_memory())
+        return choose_acceleration(appliance.acceleration, cpu=appliance.cpu, probe=probe)
+
+    def _create_overlays(self, appliance: Appliance, run: RunDirectory) -> tuple[Path, ...]:
+        overlays = []
+        for number, disk in enumerate(appliance.disks):
+            overlay = run.file(f"disk{number}.qcow2")
+            self._passing += (overlay, base_link(overlay))
+            create_overlay(
+                self._image_program, image=Path(disk.path), format_=disk.format, overlay=overlay
+            )
+            overlays.append(overlay)
+        return tuple(overlays)
+
+    def _copy_firmware(self, appliance: Appliance, run: RunDirectory) -> FirmwareFiles | None:
+        if appliance.firmware is not Firmware.UEFI:
+            return None
+        found = find_firmware(_readable)
+        variables = run.file("uefi-variables.fd")
+        self._passing.append(variables)
+        try:
+            shutil.copyfile(found.variables, variables)
+        except OSError as error:
+            raise HostError(
+                asked=f"copy UEFI's variable store to {variables}",
+                found=os.strerror(error.errno or 0),
+                remedy="Make room, or choose another run directory",
+            ) from error
+        return FirmwareFiles(code=found.code, variables=variables)
+
+    def _pair(self, ends: list[socket.socket]) -> tuple[socket.socket, socket.socket]:
+        ours, theirs = socket.socketpair()
+        ends.append(theirs)
+        return ours, theirs
+
+    def _remove_passing(self) -> None:
+        passing, self._passing = self._passing, []
+        if self._keep_disks:
+            return
+        for path in passing:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise HostError(
+                    asked=f"remove {path}",
+                    found=os.strerror(error.errno or 0),
+                    remedy="Remove it by hand; it is no evidence",
+                ) from error
+
+    def _death(self) -> MachineDiedError:
+        status = self.wait_for_exit(timeout=_DEATH_SECONDS)
+        return MachineDiedError(status=status, stderr=self.stderr())
+
+    def _unasked_death(self) -> AlpyError | None:
+        """What the console says when the far end is gone: nothing if that was to be."""
+        death = self._death()
+        if self._monitor:
+            # The shutdown may have been reported, and not be read yet.
+            self._monitor.wait_for_end()
+            if self._monitor.quit_asked or self._monitor.shut_down_seen():
+                return None
+        return None if self._killed or death.status is None else death
+
+
+def _readable(path: PurePath) -> bool:
+    return os.access(path, os.R_OK)

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Questions and answers with the shell on a console."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import define, field
+
+from alpy.core.errors import ConsoleTimeoutError
+from alpy.core.framing import (
+    GUEST_FUNCTIONS,
+    SELF_DESCRIPTION,
+    Answer,
+    end_pattern,
+    go_pattern,
+    guess,
+    is_begun,
+    parse,
+    quoted,
+)
+from alpy.core.ports import Clock, Console
+from alpy.core.waiting import Deadline
+
+# How long one try may take before another is made. Deadlines are the caller's.
+_PROBE_SECONDS = 2.0
+_PREPARE_SECONDS = 5.0
+_FIRST_LOOK_SECONDS = 1.0
+_LAST_LOOK_SECONDS = 5.0
+# A raw port takes some 50 KB/s; a loaded host may be ten times slower.
+_SLOWEST_BYTES_PER_SECOND = 5000
+_FILLER = b"\n" * 512
+_FILLER_SECONDS = 0.1
+
+_INTERRUPT = "\x03"
+# The line editor of busybox asks the terminal where the cursor is, behind each prompt, and holds
+# each line back for 20 ms if no answer came before it.
+_CURSOR_QUESTION = "\x1b[6n"
+_CURSOR_ANSWER = "\x1b[1;1R"
+
+
+class DamagedAnswerError(Exception):
+    """The guest printed its answer again and again, and something came in between each time."""
+
+
+@define(eq=False)
+class Dialogue:
+    """The guest's functions, called by number; see `alpy.core.framing`."""
+
+    console: Console
+    clock: Clock
+    scratch: str = field(default="", init=False)
+    """The common beginning of scratch files' paths in the guest."""
+    digest: str = field(default="", init=False)
+    """The guest's digest program."""
+    tools: frozenset[str] = field(default=frozenset(), init=False)
+    """The other programs it has for transfers."""
+    _number: int = field(default=0, init=False)
+    _in_step: bool = field(default=False, init=False)
+    _raw: tuple[int, int] = field(default=(0, 0), init=False)
+    """The question whose answer waits for raw bytes, and for how many."""
+    _asks_for_cursor: bool = field(default=False, init=False)
+
+    def prepare(self, deadline: Deadline) -> None:
+        """Get an answer from the shell, and give it the functions.
+
+        Raises:
+            ConsoleTimeoutError: no shell answers like one in time.
+        """
+        while True:
+            self.get_in_step(deadline)
+            attempt = self._at_most(_PREPARE_SECONDS, deadline)
+            for line in GUEST_FUNCTIONS:
+                self._type(line)
+            try:
+                answer = self.ask("_alpy_q", quoted(SELF_DESCRIPTION), deadline=attempt)
+            except (ConsoleTimeoutError, DamagedAnswerError) as error:
+                self._in_step = False
+                if deadline.passed:
+                    raise self._no_shell(deadline) from error
+                continue
+            self.scratch, self.digest, *tools = answer.text.split("\n")
+            self.tools = frozenset(tools)
+            return
+
+    def ask(
+        self,
+        function: str,
+        arguments: str = "",
+        *,
+        deadline: Deadline,
+        payload: bytes = b"",
+        verify: Callable[[str], bool] | None = None,
+        tries: int = 8,
+    ) -> Answer:
+        """Call *function*, and if its answer is damaged, let it be printed again.
+
+        The *payload* is sent when the function says that it reads raw bytes. With *verify*, a
+        guess at a damaged answer counts if that is true of it.
+
+        Raises:
+            ConsoleTimeoutError: the function does not end in time. It may still run.
+            DamagedAnswerError: it ended, but no answer came through.
+        """
+        self.get_in_step(deadline)
+        self._in_step = False
+        for _ in range(tries):
+            number = self._next()
+            self._type(f"{function} {number} {arguments}")
+            self._raw = (number, len(payload))
+            received = self._send(payload, number, deadline) if payload else ""
+            received += self._wait_for_end(number, deadline, len(payload))
+            self._raw = (0, 0)
+            self._asks_for_cursor |= f"{_CURSOR_QUESTION} {function} {number}" in received
+            answer = parse(number, received)
+            if answer is None and verify is not None:
+                likely = guess(number, received)
+                answer = likely if likely is not None and verify(likely.text) else None
+            if answer is not None:
+                self._in_step = True
+                return answer
+            function, arguments, payload = "_alpy_p", "", b""
+        self._in_step = True
+        raise DamagedAnswerError
+
+    def interrupt(self, deadline: Deadline) -> None:
+        """End what runs, and get an answer from the shell again."""
+        self._in_step = False
+        self.console.send(_INTERRUPT)
+        self.get_in_step(deadline)
+
+    def get_in_step(self, deadline: Deadline) -> None:
+        """Wait until the shell answers, if the last question was not answered.
+
+        Raises:
+            ConsoleTimeoutError: it does not.
+        """
+        if not self._in_step:
+            self._leave_raw_mode(deadline)
+        while not self._in_step:
+            number = self._next()
+            self.console.send(probe(number))
+            try:
+                attempt = self._at_most(_PROBE_SECONDS, deadline)
+                self.console.expect(ready_pattern(number), timeout=attempt.seconds)
+            except ConsoleTimeoutError as error:
+                if deadline.passed:
+                    raise self._no_shell(deadline, error.seen) from error
+                self.console.send(_INTERRUPT)
+                continue
+            self._in_step = True
+
+    def _leave_raw_mode(self, deadline: Deadline) -> None:
+        number, missing = self._raw
+        self._raw = (0, 0)
+        while missing > 0 and not deadline.passed:
+            self.console.send(_FILLER)
+            missing -= len(_FILLER)
+            try:
+                attempt = self._at_most(_FILLER_SECONDS, deadline)
+                self.console.expect(end_pattern(number), timeout=attempt.seconds)
+            except ConsoleTimeoutError:
+                continue
+            return
+
+    def next_probe(self) -> int:
+        """A number for a probe that the caller types."""
+        return self._next()
+
+    def _send(self, payload: bytes, number: int, deadline: Deadline) -> str:
+        match = self.console.expect(
+            [go_pattern(number), end_pattern(number)], timeout=deadline.remaining
+        )
+        if match.index == 0:
+            self.console.send(payload)
+        return match.before + match.matched
+
+    def _wait_for_end(self, number: int, deadline: Deadline, sent: int) -> str:
+        look = _FIRST_LOOK_SECONDS + sent / _SLOWEST_BYTES_PER_SECOND
+        while True:
+            try:
+                match = self.console.expect(
+                    end_pattern(number), timeout=min(look, deadline.remaining)
+                )
+            except ConsoleTimeoutError as error:
+                if deadline.passed:
+                    raise
+                if is_begun(number, error.seen):
+                    return ""
+            else:
+                return match.before + match.matched
+            look = min(2 * look, _LAST_LOOK_SECONDS)
+            if sent:
+                # Bytes were lost on the way. The guest reads on until it has the number it was
+                # told, so it gets some; their digest will be wrong.
+                self.console.send(_FILLER)
+                look = _FIRST_LOOK_SECONDS
+
+    def _type(self, line: str) -> None:
+        # Behind a space: many shells are told to leave such lines out of their history.
+        before = _CURSOR_ANSWER if self._asks_for_cursor else ""
+        self.console.send(f"{before} {line}\n")
+
+    def _next(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _at_most(self, seconds: float, deadline: Deadline) -> Deadline:
+        return Deadline.after(min(seconds, deadline.remaining), clock=self.clock)
+
+    def _no_shell(self, deadline: Deadline, seen: str = "") -> ConsoleTimeoutError:
+        return ConsoleTimeoutError(
+            awaited="an answer of a POSIX shell", seconds=deadline.seconds, seen=seen
+        )
+
+
+def probe(number: int) -> str:
+    """What is typed to see whether a shell reads it. Its echo doesn't match the answer."""
+    return f" echo al''py-{number}-ready\n"
+
+
+def ready_pattern(number: int) -> str:
+    """The regular expression of the answer to `probe`."""
+    return rf"alpy-{number}-ready"

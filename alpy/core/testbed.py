@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The testbed: takes a topology through the ports, step by step, and gives all of it back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from attrs import asdict, define, field
+
+from alpy.core.dut import Dut
+from alpy.core.errors import LifecycleError, MachineDiedError
+from alpy.core.lifecycle import VmState
+from alpy.core.link import Link, LinkCounters
+from alpy.core.narrative import add_sink, get_logger, remove_sink, step
+from alpy.core.node import Node
+from alpy.core.ports import CaptureSummary, Console, Ports, Tap
+from alpy.core.running_app import Bench
+from alpy.core.teardown import Fault, Teardown
+from alpy.core.topology import Topology
+from alpy.core.waiting import Limits
+
+log = get_logger("alpy.testbed")
+
+
+@define(kw_only=True, eq=False)
+class Testbed:
+    """One life of a topology, as a context manager: entered once, paused before the first frame.
+
+    Inside the block `dut`, `console` and `nodes` are there for the test. At its end, however it
+    ends, everything is released, newest first; the first fault is raised, and every other one hangs
+    on it as a note.
+    """
+
+    __test__ = False  # for pytest: no test class, though it is called Testbed
+
+    topology: Topology
+    ports: Ports
+    limits: Limits = field(factory=Limits)
+    dut: Dut = field(init=False)
+    nodes: tuple[Node, ...] = field(init=False)
+    counters: tuple[LinkCounters, ...] = field(default=(), init=False)
+    """What the kernel counted at each link, once the test is over."""
+    captures: tuple[CaptureSummary, ...] = field(default=(), init=False)
+    """What each capture holds, once the test is over."""
+    _teardown: Teardown = field(factory=lambda: Teardown(report=_report), init=False)
+    _console: Console | None = field(default=None, init=False)
+    _entered: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        ports = self.ports
+        self.dut = Dut(machine=ports.machine, clock=ports.clock, limits=self.limits)
+        bench = Bench(
+            ports=ports, teardown=self._teardown, limits=self.limits, watch=self.dut.check_alive
+        )
+        self.nodes = tuple(Node(link=link, bench=bench) for link in self.topology.links)
+
+    @property
+    def console(self) -> Console:
+        """The serial port of the appliance.
+
+        Raises:
+            LifecycleError: the testbed was not entered yet.
+        """
+        if self._console is None:
+            raise LifecycleError(
+                step="use the console of", state="not launched", allowed=["enter the testbed"]
+            )
+        return self._console
+
+    @property
+    def run_dir(self) -> Path:
+        """Where the evidence of this run stays, absolute."""
+        return self.ports.run_directory.path
+
+    def __enter__(self) -> Self:
+        if self._entered:
+            raise LifecycleError(
+                step="enter again", state="used up", allowed=["make another testbed"]
+            )
+        self._entered = True
+        try:
+            self._take_all()
+        except BaseException as fault:
+            self._settle(fault)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        fault: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._settle(fault)
+
+    def _take_all(self) -> None:
+        self.ports.machine.check(self.topology)
+        self._teardown.owe("connection to Docker", self.ports.skeleton.close)
+        self.ports.skeleton.check()
+        self._take_run_directory()
+        with step(log, "Create tap interfaces"):
+            self._teardown.owe("tap interfaces", self.ports.skeleton.remove_taps)
+            taps = self.ports.skeleton.create_taps(self.topology.links)
+        with step(log, "Start QEMU, its virtual CPU paused"):
+            self._launch(taps)
+        with step(log, "Create nodes"):
+            self._teardown.owe("nodes", self.ports.skeleton.remove_nodes)
+            self.ports.skeleton.create_nodes(self.topology.links)
+        with step(log, "Connect the nodes to the appliance"):
+            self.ports.skeleton.connect(self.topology.links)
+        self._teardown.owe_check("link counters", self._read_counters)
+        # QEMU ends before the nodes go: it must not see its taps vanish.
+        self._teardown.owe_check("end of QEMU", self.dut.finish)
+
+    def _take_run_directory(self) -> None:
+        run = self.ports.run_directory
+        self._teardown.owe("run directory", run.release)
+        run.take()
+        self._teardown.owe("debug log", lambda: remove_sink(run.write_debug))
+        add_sink(run.write_debug)
+        log.info(f"Evidence goes to {run.path}")
+
+    def _launch(self, taps: Sequence[Tap]) -> None:
+        machine, owed = self.ports.machine, self._teardown
+        for link in self.topology.links:
+            owed.owe_check(f"capture of link {link.number}", partial(self._check_capture, link))
+        owed.owe("QEMU", machine.kill)
+        machine.launch(self.topology, taps, self.ports.run_directory)
+        self.dut.launched()
+        owed.owe("console", self._close_console)
+        self._console = machine.open_console()
+        owed.owe("monitor", self.dut.disconnect)
+        self.dut.connect(
+            machine.connect_monitor(timeout=self.limits.launch, command_timeout=self.limits.monitor)
+        )
+
+    def _close_console(self) -> None:
+        if self._console is not None:
+            self._console.close()
+
+    def _read_counters(self) -> None:
+        self.counters = tuple(self.ports.skeleton.counters(self.topology.links))
+        for counters in self.counters:
+            report = log.debug if counters.lossless else log.warning
+            report("Frames on link", **asdict(counters))
+
+    def _check_capture(self, link: Link) -> None:
+        if self.dut.state is not VmState.DEFINED:
+            self.captures = (self.ports.machine.check_capture(link), *self.captures)
+
+    def _settle(self, fault: BaseException | None) -> None:
+        with self.ports.signals.deferred():
+            if fault is not None:
+                log.error(f"The test failed: {type(fault).__name__}: {fault}")
+            if isinstance(fault, MachineDiedError):
+                self.dut.mourn()
+            with step(log, "Clean up"):
+                self._teardown.settle(fault)
+
+
+def _report(fault: Fault) -> None:
+    log.error(f"Teardown: {fault}")

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The composition of a testbed from fakes, as `alpy.testbed` composes one from real things."""
+
+from __future__ import annotations
+
+from alpy.core.appliance import Appliance
+from alpy.core.link import Link
+from alpy.core.testbed import Testbed
+from alpy.core.topology import Topology
+from alpy.core.waiting import Limits
+from alpy.fakes.world import World
+
+
+def testbed(  # no test, though its name begins so:
+    appliance: Appliance,
+    links: int | tuple[Link, ...] = 1,  # noqa: PT028
+    *,
+    world: World | None = None,  # noqa: PT028
+    limits: Limits | None = None,  # noqa: PT028
+) -> Testbed:
+    """A testbed in memory: no Docker, no QEMU, no root, no time.
+
+    *world* holds what the appliance and the apps do and which calls fail, and can be looked at
+    afterwards; without one nothing is planned, and the console stays silent.
+
+    Raises:
+        InvalidValueError: the values can't work together.
+    """
+    return Testbed(
+        topology=Topology.of(appliance, links),
+        ports=(world or World()).ports,
+        limits=limits or Limits(),
+    )

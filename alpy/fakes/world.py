@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The world of a testbed in memory: one fake for each port, and one book for all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+
+from attrs import define, field
+
+from alpy.core.ports import Ports
+from alpy.fakes.apps import FakeApps
+from alpy.fakes.clock import FakeClock
+from alpy.fakes.console import FakeConsole
+from alpy.fakes.faults import Faults
+from alpy.fakes.guest import FakeGuest
+from alpy.fakes.ledger import Entry, Ledger
+from alpy.fakes.machine import FakeMachine
+from alpy.fakes.monitor import FakeMonitor
+from alpy.fakes.run_directory import FakeRunDirectory
+from alpy.fakes.script import Script
+from alpy.fakes.signals import FakeSignals
+from alpy.fakes.skeleton import FakeSkeleton
+
+RUN_DIRECTORY = Path("/fake/run")
+
+
+@define(eq=False)
+class World:
+    """All that a testbed can touch. It serves one testbed, and stays to be looked at after it."""
+
+    _script: Script = field(factory=Script, kw_only=True)
+    _run_dir: Path = field(default=RUN_DIRECTORY, converter=Path, kw_only=True)
+    _ledger: Ledger = field(factory=Ledger, init=False)
+    run_directory: FakeRunDirectory = field(init=False)
+    skeleton: FakeSkeleton = field(init=False)
+    apps: FakeApps = field(init=False)
+    machine: FakeMachine = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.run_directory = FakeRunDirectory(self._ledger, path=self._run_dir)
+        self.skeleton = FakeSkeleton(self._ledger)
+        self.apps = FakeApps(self._ledger)
+        self.machine = FakeMachine(self._ledger, self._script)
+
+    @property
+    def ports(self) -> Ports:
+        """The fakes as a testbed takes them."""
+        return Ports(
+            clock=self.clock,
+            signals=self.signals,
+            run_directory=self.run_directory,
+            skeleton=self.skeleton,
+            apps=self.apps,
+            machine=self.machine,
+        )
+
+    @property
+    def clock(self) -> FakeClock:
+        return self._ledger.clock
+
+    @property
+    def signals(self) -> FakeSignals:
+        return self._ledger.signals
+
+    @property
+    def faults(self) -> Faults:
+        """The fault plan; any call can be made to fail."""
+        return self._ledger.faults
+
+    @property
+    def guest(self) -> FakeGuest:
+        """The inside of the appliance."""
+        return self.machine.guest
+
+    @property
+    def console(self) -> FakeConsole:
+        return self.machine.console
+
+    @property
+    def monitor(self) -> FakeMonitor:
+        return self.machine.monitor
+
+    @property
+    def missing_files(self) -> set[PurePath]:
+        """Add a path: that file of the appliance, or to copy into an app, is not on this host."""
+        return self._ledger.missing_files
+
+    @property
+    def missing_images(self) -> set[str]:
+        """Add a name: that container image is not on this host."""
+        return self._ledger.missing_images
+
+    @property
+    def alive(self) -> tuple[str, ...]:
+        """What is there now, oldest first: "tap 0", "node 1", "machine", "app node0-1-ping"..."""
+        return self._ledger.alive
+
+    @property
+    def gone(self) -> tuple[str, ...]:
+        """What came and went, in the order in which it went."""
+        return self._ledger.gone
+
+    @property
+    def history(self) -> tuple[Entry, ...]:
+        """Everything that came or went, and when."""
+        return tuple(self._ledger.history)
+
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """The name of every call of a port so far, in order."""
+        return tuple(self._ledger.calls)
+
+    @property
+    def files(self) -> dict[PurePath, bytes]:
+        """What would be on the disk, by path."""
+        return dict(self._ledger.files)

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Apps on the real daemon: what is true of containers only."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alpy.core.app import OUTPUT_LIMIT, AppSpec
+from alpy.core.errors import DockerError, InvalidValueError, RunDirectoryError
+from alpy.core.exit_status import ExitStatus
+from tests.contracts.apps import PATIENCE, run
+from tests.integration.docker_rigs import BUSYBOX, DockerAppsRig
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[DockerAppsRig]:
+    rig = DockerAppsRig(tmp_path)
+    yield rig
+    rig.close()
+
+
+def spec(*command: str, **facts: Any) -> AppSpec:
+    return AppSpec(image=BUSYBOX, command=command, **facts)
+
+
+def script(text: str, **facts: Any) -> AppSpec:
+    return spec("sh", "-c", text, **facts)
+
+
+def printed(rig: DockerAppsRig, app: AppSpec) -> str:
+    status = run(rig, app)
+    output = rig.apps.output("app")
+    assert status == ExitStatus(code=0), output
+    return output.stdout.decode()
+
+
+def test_files_are_there_with_their_folders_and_a_script_runs(rig: DockerAppsRig) -> None:
+    files = {"/opt/deep down/run": b"#!/bin/sh\ncat /opt/data\n", "/opt/data": b"42\n"}
+    assert printed(rig, spec("/opt/deep down/run", files=files)) == "42\n"
+
+
+def test_files_and_folders_of_the_host_are_copied(rig: DockerAppsRig, tmp_path: Path) -> None:
+    folder = tmp_path / "with a space"
+    folder.mkdir()
+    (folder / "one").write_text("1\n")
+    (tmp_path / "two").write_text("2\n")
+    (tmp_path / "link").symlink_to(tmp_path / "two")
+    files = {"/srv": folder, "/etc/two": tmp_path / "link"}
+    assert printed(rig, spec("cat", "/srv/one", "/etc/two", files=files)) == "1\n2\n"
+
+
+def test_a_file_with_a_relative_path_is_refused(rig: DockerAppsRig) -> None:
+    with pytest.raises(InvalidValueError, match="must be absolute"):
+        run(rig, spec("true", files={"etc/it": b""}))
+    assert not rig.leftovers()
+
+
+def test_environment_user_and_capabilities_are_given(rig: DockerAppsRig) -> None:
+    text = "echo $WORD; id -u; grep CapBnd /proc/self/status"
+    app = script(text, environment={"WORD": "two words"}, user="1000", capabilities=("NET_ADMIN",))
+    word, user, bounding = printed(rig, app).splitlines()
+    assert (word, user) == ("two words", "1000")
+    net_admin = 12
+    assert int(bounding.split()[1], 16) >> net_admin & 1
+
+
+def test_a_volume_is_seen_and_can_forbid_writes(rig: DockerAppsRig, tmp_path: Path) -> None:
+    (tmp_path / "seen").write_text("yes\n")
+    app = script("cat /v/seen; touch /v/x && echo written", volumes={str(tmp_path): "/v:ro"})
+    run(rig, app)
+    assert rig.apps.output("app").stdout == b"yes\n"
+
+
+def test_a_volume_that_is_not_on_the_host_is_named(rig: DockerAppsRig, tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    with pytest.raises(DockerError, match=str(missing)):
+        run(rig, spec("true", volumes={str(missing): "/v"}))
+    assert not missing.exists()
+
+
+def test_a_volume_with_an_unknown_mode_is_refused(rig: DockerAppsRig, tmp_path: Path) -> None:
+    with pytest.raises(InvalidValueError, match=":ro or :rw"):
+        run(rig, spec("true", volumes={str(tmp_path): "/v:wo"}))
+
+
+def test_options_of_docker_run_pass_through(rig: DockerAppsRig) -> None:
+    app = script("pwd; tty", options={"working_dir": "/etc", "tty": True})
+    assert printed(rig, app).splitlines() == ["/etc", "/dev/pts/0"]
+
+
+@pytest.mark.parametrize("init", [True, False])
+@pytest.mark.parametrize(("command", "code"), [("no-such-command", 127), ("/etc", 126)])
+def test_a_command_that_cannot_run_ends_as_in_a_shell(
+    rig: DockerAppsRig, command: str, code: int, init: bool
+) -> None:
+    app = spec(command, options={"init": init})
+    assert run(rig, app) == ExitStatus(code=code)
+    assert command in rig.apps.output("app").stderr.decode()
+    rig.apps.remove("app")
+    assert command in rig.log.read_text()
+
+
+def test_an_app_in_a_dead_node_is_refused(rig: DockerAppsRig) -> None:
+    rig.apps.create(spec("true"), name="app", node=0, log=rig.log)
+    rig.skeleton.remove_nodes()
+    with pytest.raises(DockerError):
+        rig.apps.start("app")
+
+
+def test_one_that_closes_its_streams_and_runs_on_is_waited_for(rig: DockerAppsRig) -> None:
+    app = script("exec >&- 2>&-; sleep 0.5; exit 5")
+    assert run(rig, app) == ExitStatus(code=5)
+
+
+def test_its_first_bytes_are_kept_and_its_log_has_all(rig: DockerAppsRig) -> None:
+    octets = 2 * OUTPUT_LIMIT + 1
+    run(rig, spec("head", "-c", str(octets), "/dev/zero"))
+    output = rig.apps.output("app")
+    assert len(output.stdout) == OUTPUT_LIMIT
+    assert output.truncated
+    rig.apps.remove("app")
+    assert rig.log.stat().st_size == octets
+
+
+def test_a_log_on_a_full_disk_is_told_at_the_end_and_stops_nothing(rig: DockerAppsRig) -> None:
+    rig.apps.create(script("echo hello; sleep 0.1; echo again"), name="app", node=0,
+                    log=Path("/dev/full"))  # fmt: skip
+    rig.apps.start("app")
+    assert rig.apps.wait("app", timeout=PATIENCE) == ExitStatus(code=0)
+    assert rig.apps.output("app").stdout == b"hello\nagain\n"
+    with pytest.raises(RunDirectoryError, match="No space left"):
+        rig.apps.remove("app")
+    rig.apps.remove("app")
+    assert not rig.leftovers()
+
+
+def test_a_log_that_cannot_be_made_is_told_at_once(rig: DockerAppsRig) -> None:
+    with pytest.raises(RunDirectoryError, match="no folder"):
+        rig.apps.create(spec("true"), name="app", node=0, log=rig.log / "no folder")
+    assert not rig.leftovers()
+
+
+def test_its_lines_are_in_the_debug_log(
+    rig: DockerAppsRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, logger="alpy.app"):
+        run(rig, script("echo one; echo two >&2; printf three"))
+    lines = {record.getMessage() for record in caplog.records if record.name == "alpy.app"}
+    assert lines == {"app stdout line='one'", "app stderr line='two'", "app stdout line='three'"}
+
+
+def test_a_name_is_given_once(rig: DockerAppsRig) -> None:
+    rig.apps.create(spec("true"), name="app", node=0, log=rig.log)
+    with pytest.raises(InvalidValueError, match="one of this name"):
+        rig.apps.create(spec("true"), name="app", node=0, log=rig.log)
+
+
+def test_an_app_that_was_never_made_is_refused(rig: DockerAppsRig) -> None:
+    with pytest.raises(InvalidValueError, match="no app"):
+        rig.apps.output("other")
+
+
+def test_an_app_has_its_labels(rig: DockerAppsRig) -> None:
+    app = spec("true", options={"labels": {"mine": "yes"}})
+    rig.apps.create(app, name="app", node=0, log=rig.log)
+    labels = rig.engine.client.containers.get(rig.engine.full_name("app")).labels
+    ours = {"alpy.run": rig.engine.run_id, "alpy.role": "app", "mine": "yes"}
+    assert ours.items() <= labels.items()

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+from alpy.adapters import ip_batch
+from alpy.core.interface import InterfaceConfig, Route
+from alpy.core.link import Link
+
+
+def test_a_tap_is_made_for_its_owner() -> None:
+    assert ip_batch.make_tap("alpyx0", owner=1000) == "tuntap add dev alpyx0 mode tap user 1000"
+
+
+def test_a_tap_is_moved_named_and_raised_in_one_line() -> None:
+    link = Link(number=1, mtu=9000, queue_length=77)
+    assert ip_batch.move_tap("alpyx1", link, node_pid=42) == (
+        "link set dev alpyx1 netns 42 name eth0 address 02:a1:00:01:00:01 mtu 9000 txqueuelen 77 up"
+    )
+
+
+def test_addresses_come_before_the_routes_that_need_them() -> None:
+    config = InterfaceConfig(
+        addresses=("192.0.2.1/24", "2001:db8::1/64"),
+        gateways=("192.0.2.254", "fe80::1"),
+        routes=(Route("203.0.113.0/24", "192.0.2.2"),),
+        mtu=1400,
+    )
+    assert ip_batch.configure(config) == [
+        "link set dev eth0 mtu 1400",
+        "address replace 192.0.2.1/24 dev eth0",
+        "address replace 2001:db8::1/64 dev eth0",
+        "route replace 0.0.0.0/0 via 192.0.2.254 dev eth0",
+        "route replace ::/0 via fe80::1 dev eth0",
+        "route replace 203.0.113.0/24 via 192.0.2.2 dev eth0",
+    ]
+
+
+def test_a_configuration_of_nothing_needs_no_line() -> None:
+    assert ip_batch.configure(InterfaceConfig()) == []
