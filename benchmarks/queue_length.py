@@ -25,6 +25,7 @@ def lost_in_a_burst(queue_length: int) -> int:
             ["/usr/bin/python3", "-B", "/frames.py", str(FRAMES)],
             image=rabbit.TOOLS,
             volumes=HOST_PYTHON,
+            options={"init": False},
             files={"/frames.py": SENDER},
         )
         return bed.nodes[0].counters().dropped_in

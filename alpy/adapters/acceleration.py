@@ -34,7 +34,7 @@ _REACHED: Final = 0x10 << 1 | 1
 _SECONDS: Final = 2.0
 _KILL_SECONDS: Final = 10.0
 _HANGS: Final = f"a guest of a few bytes did not end within {_SECONDS:g} s"
-_WORDS: Final = 300
+_WORDS: Final = 100
 
 _log = get_logger("alpy.machine")
 

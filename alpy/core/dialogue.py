@@ -29,7 +29,7 @@ _FIRST_LOOK_SECONDS = 1.0
 _LAST_LOOK_SECONDS = 5.0
 # A raw port takes some 50 KB/s; a loaded host may be ten times slower.
 _SLOWEST_BYTES_PER_SECOND = 5000
-_FILLER = b"\n" * 512
+_FILLER = b"\n" * 1024
 _FILLER_SECONDS = 0.1
 
 _INTERRUPT = "\x03"
@@ -67,21 +67,26 @@ class Dialogue:
         Raises:
             ConsoleTimeoutError: no shell answers like one in time.
         """
-        while True:
-            self.get_in_step(deadline)
-            attempt = self._at_most(_PREPARE_SECONDS, deadline)
-            for line in GUEST_FUNCTIONS:
-                self._type(line)
-            try:
-                answer = self.ask("_alpy_q", quoted(SELF_DESCRIPTION), deadline=attempt)
-            except (ConsoleTimeoutError, DamagedAnswerError) as error:
-                self._in_step = False
-                if deadline.passed:
-                    raise self._no_shell(deadline) from error
-                continue
-            self.scratch, self.digest, *tools = answer.text.split("\n")
-            self.tools = frozenset(tools)
-            return
+        while not self._is_prepared(deadline):
+            self._in_step = False
+            if deadline.passed:
+                raise self._no_shell(deadline)
+
+    def _is_prepared(self, deadline: Deadline) -> bool:
+        self.get_in_step(deadline)
+        attempt = self._at_most(_PREPARE_SECONDS, deadline)
+        for line in GUEST_FUNCTIONS:
+            self._type(line)
+        try:
+            answer = self.ask("_alpy_q", quoted(SELF_DESCRIPTION), deadline=attempt)
+        except (ConsoleTimeoutError, DamagedAnswerError) as error:
+            if deadline.passed:
+                raise self._no_shell(deadline) from error
+            return False
+        self.scratch, _, rest = answer.text.partition("\n")
+        self.digest, *tools = rest.split("\n")
+        self.tools = frozenset(tools)
+        return bool(self.scratch and self.digest)
 
     def ask(
         self,

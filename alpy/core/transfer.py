@@ -18,10 +18,10 @@ from alpy.core.framing import Answer, octal, quoted
 from alpy.core.waiting import Deadline
 
 # In a raw terminal the guest's kernel holds 64 KiB that no program has read yet; more is lost.
-_BLOCK_BYTES: Final = 32 * 2**10
-# So much of a text, compressed, makes one block.
-_TEXT_BYTES: Final = 64 * 2**10
-_LARGEST_READ: Final = 32 * 2**10
+_BLOCK_BYTES: Final = 48 * 2**10
+# So much of a text may make one block when compressed; the most that does is taken.
+_TEXT_BYTES: Final = (128 * 2**10, 64 * 2**10)
+_LARGEST_READ: Final = 64 * 2**10
 _SMALLEST_READ: Final = 512
 _PRINTF_BYTES: Final = 140
 _TYPED_BYTES: Final = 4 * _PRINTF_BYTES
@@ -180,14 +180,25 @@ class Transfer:
 
 def _blocks(data: bytes, *, pack: bool) -> Iterator[tuple[bytes, bool]]:
     """*data* in blocks, each with whether it is compressed."""
-    for start in range(0, len(data), _TEXT_BYTES):
-        piece = data[start : start + _TEXT_BYTES]
-        packed = gzip.compress(piece, mtime=0) if pack else piece
-        if len(packed) < min(_BLOCK_BYTES, 0.9 * len(piece)):
-            yield packed, True
+    start = 0
+    while start < len(data):
+        size, block = _packed_block(data, start) if pack else (0, b"")
+        if size:
+            yield block, True
         else:
-            for begin in range(0, len(piece), _BLOCK_BYTES):
-                yield piece[begin : begin + _BLOCK_BYTES], False
+            size = _BLOCK_BYTES
+            yield data[start : start + size], False
+        start += size
+
+
+def _packed_block(data: bytes, start: int) -> tuple[int, bytes]:
+    """How much of *data* makes one compressed block, and that; 0 if it does not pay."""
+    for size in (*_TEXT_BYTES, _BLOCK_BYTES):
+        piece = data[start : start + size]
+        packed = gzip.compress(piece, mtime=0)
+        if len(packed) <= _BLOCK_BYTES and len(packed) < 0.9 * len(piece):
+            return size, packed
+    return 0, b""
 
 
 def posix_checksum(data: bytes) -> int:

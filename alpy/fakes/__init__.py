@@ -19,6 +19,7 @@ from alpy.fakes.machine import FakeMachine
 from alpy.fakes.monitor import FakeMonitor
 from alpy.fakes.run_directory import FakeRunDirectory
 from alpy.fakes.script import Script
+from alpy.fakes.shell import ShellAnswers
 from alpy.fakes.signals import FakeSignals
 from alpy.fakes.skeleton import FakeSkeleton, FakeTap
 from alpy.fakes.testbed import testbed
@@ -41,6 +42,7 @@ __all__ = [
     "Faults",
     "Ledger",
     "Script",
+    "ShellAnswers",
     "Strike",
     "World",
     "testbed",

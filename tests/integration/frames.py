@@ -47,6 +47,8 @@ def peculiar_frames() -> dict[str, bytes]:
         "stacked VLANs": bytes.fromhex(f"02a1000000ff{source}88a8000781000009") + bytes(60),
         "unknown EtherType": bytes.fromhex(f"02a1000000ff{source}fafa") + bytes(range(200)),
         "broadcast": bytes.fromhex(f"ffffffffffff{source}") + ETHER_TYPE + bytes(46),
+        "padded runt": bytes.fromhex(f"02a1000000ff{source}fafb00112233").ljust(SHORTEST, b"\0"),
+        "unpadded runt": bytes.fromhex(f"02a1000000ff{source}fafc00112233"),
         "bad IPv4 checksum": bytes.fromhex(f"02a1000000ff{source}0800") + bytes([0x45] * 60),
     }
 

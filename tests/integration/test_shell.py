@@ -226,7 +226,8 @@ CONTENTS = {
     "every byte": bytes(range(256)) * 10,
     "random": os.urandom(150_000),
     "text": b"".join(b"line %d of a text\n" % n for n in range(10_000)),
-    "one block": os.urandom(32 * 1024),
+    "one block": os.urandom(48 * 1024),
+    "one read": os.urandom(64 * 1024),
 }
 
 
@@ -256,8 +257,8 @@ def _settled(rig: ShellRig, settings: list[object]) -> bool:
 def test_a_block_that_loses_bytes_is_sent_again(rigs: Rigs, tmp_path: Path) -> None:
     rig = rigs(*SHELLS["dash"])
     losses = iter([3])
-    rig.loses = lambda data: data[next(losses, 0) :] if len(data) == 1024 else data
     for shell in _attached(rig):
+        rig.loses = lambda data: data[next(losses, 0) :] if len(data) == 1024 else data
         data = os.urandom(3000)
         shell.upload(data, str(tmp_path / "file"), timeout=LONG)
         assert (tmp_path / "file").read_bytes() == data

@@ -35,6 +35,7 @@ def send(bed: alpy.Testbed, what: str) -> None:
         ["/usr/bin/python3", "-B", "/frames.py", what],
         image=rabbit.TOOLS,
         volumes=HOST_PYTHON,
+        options={"init": False},  # Docker would put its init into the read-only /usr
         files={"/frames.py": Path(__file__).with_name("frames.py")},
     )
 

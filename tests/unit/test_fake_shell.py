@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shell that the core offers, on a console that plays a script."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alpy import fakes
+from alpy.core.appliance import Appliance, Kernel
+from alpy.core.errors import InvalidValueError, LoginError, ShellError
+from alpy.core.framing import quoted
+from alpy.core.shell import Shell, log_in
+from alpy.core.testbed import Testbed
+from alpy.fakes import Script, ShellAnswers, World
+from alpy.fakes.shell import argument_text
+
+RABBIT = Appliance(name="rabbit", kernel=Kernel(image="vmlinuz"))
+
+ANSWERS = {
+    "uname -r": (0, "6.1.0\n"),
+    "cat /etc/motd": (0, "grüß dich\n"),
+    "false": (1, ""),
+    "ip link set 'my nic' up": (2, "no such device\n"),
+    "poweroff": (0, ""),
+}
+
+
+def _booted(answers: ShellAnswers, password: str = "secret") -> World:  # noqa: S107
+    script = (
+        Script()
+        .prints("Booting\r\nrabbit login: ", after=2)
+        .reads("root\n")
+        .prints("Password: ")
+        .reads(f"{password}\n", echo=False)
+        .prints("\r\nWelcome\r\n# ")
+        .answers(answers)
+    )
+    return World(script=script)
+
+
+def _shell(world: World, bed: Testbed) -> Shell:
+    bed.dut.start()
+    return log_in(bed.console, user="root", password="secret", clock=world.clock)  # noqa: S106
+
+
+def test_log_in_and_run_as_on_a_real_appliance() -> None:
+    answers = ShellAnswers(ANSWERS)
+    world = _booted(answers)
+    with fakes.testbed(RABBIT, 0, world=world) as bed:
+        shell = _shell(world, bed)
+        assert shell.run("uname -r").output == "6.1.0\n"
+        assert shell.run(["cat", "/etc/motd"]).output == "grüß dich\n"
+        assert shell.run("false", check=False).exit_code == 1
+        with pytest.raises(ShellError, match="exited with 2:\nno such device"):
+            shell.run(["ip", "link", "set", "my nic", "up"])
+        with pytest.raises(ShellError, match="exited with 127:\nsh: frobnicate: not found"):
+            shell.run("frobnicate")
+    assert answers.ran == [*list(ANSWERS)[:4], "frobnicate"]
+    assert not world.alive
+
+
+def test_lines_typed_by_hand_are_answered_too() -> None:
+    world = _booted(ShellAnswers(ANSWERS))
+    with fakes.testbed(RABBIT, 0, world=world) as bed:
+        _shell(world, bed)
+        bed.console.send("uname -r\n")
+        bed.console.expect(r"6\.1\.0\r\n# ", timeout=1)
+
+
+def test_answers_may_come_from_a_function() -> None:
+    world = _booted(ShellAnswers(lambda command: (0, command.upper())))
+    with fakes.testbed(RABBIT, 0, world=world) as bed:
+        assert _shell(world, bed).run("echo 'quiet'").output == "ECHO 'QUIET'"
+
+
+def test_a_refused_password_is_an_error_of_the_login() -> None:
+    script = (
+        Script()
+        .prints("login: ")
+        .reads("root\n")
+        .prints("Password: ")
+        .reads("secret\n", echo=False)
+        .prints("\r\nLogin incorrect\r\nlogin: ", after=2)
+    )
+    world = World(script=script)
+    with fakes.testbed(RABBIT, 0, world=world) as bed, pytest.raises(LoginError):
+        _shell(world, bed)
+
+
+def test_an_output_that_the_fake_can_not_print_is_refused() -> None:
+    with pytest.raises(InvalidValueError, match="carriage return"):
+        ShellAnswers({"x": (0, "a\rb")})("x")
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
+def test_every_command_arrives_as_it_was_written(command: str) -> None:
+    assert argument_text(quoted(command)) == command
