@@ -34,13 +34,13 @@ class SignalsContract:
 
     def test_an_interrupt_inside_of_the_block_comes_at_its_end(self, rig: SignalsRig) -> None:
         steps = []
-        with pytest.raises(KeyboardInterrupt), rig.signals.deferred():  # noqa: PT012
+        with pytest.raises(KeyboardInterrupt), rig.signals.deferred():
             rig.interrupt()
             steps.append("done all the same")
         assert steps == ["done all the same"]
 
     def test_many_interrupts_come_as_one(self, rig: SignalsRig) -> None:
-        with pytest.raises(KeyboardInterrupt), rig.signals.deferred():  # noqa: PT012
+        with pytest.raises(KeyboardInterrupt), rig.signals.deferred():
             rig.interrupt()
             rig.interrupt()
 
@@ -55,14 +55,14 @@ class SignalsContract:
     def test_an_interrupt_beside_an_error_keeps_the_error_as_its_context(
         self, rig: SignalsRig
     ) -> None:
-        with pytest.raises(KeyboardInterrupt) as interrupt, rig.signals.deferred():  # noqa: PT012
+        with pytest.raises(KeyboardInterrupt) as interrupt, rig.signals.deferred():
             rig.interrupt()
             raise ZeroDivisionError
         assert isinstance(interrupt.value.__context__, ZeroDivisionError)
 
     def test_of_nested_blocks_the_outermost_delivers(self, rig: SignalsRig) -> None:
         steps = []
-        with pytest.raises(KeyboardInterrupt), rig.signals.deferred():  # noqa: PT012
+        with pytest.raises(KeyboardInterrupt), rig.signals.deferred():
             with rig.signals.deferred():
                 rig.interrupt()
             steps.append("still held back")

@@ -58,11 +58,16 @@ def dash(rigs: Rigs) -> Iterator[Shell]:
 
 
 def _attached(rig: ShellRig) -> Iterator[Shell]:
-    shell = attach(rig.console, clock=SystemClock(), timeout=LONG)
-    yield shell
-    # This "appliance" shares our file system.
-    for file in Path("/").glob(shell._dialogue.scratch.lstrip("/") + ".*"):
-        file.unlink()
+    yield from _using(attach(rig.console, clock=SystemClock(), timeout=LONG))
+
+
+def _using(shell: Shell) -> Iterator[Shell]:
+    try:
+        yield shell
+    finally:
+        # This "appliance" shares our file system.
+        for file in Path("/").glob(shell._dialogue.scratch.lstrip("/") + ".*"):
+            file.unlink()
 
 
 OUTPUTS = {
@@ -354,12 +359,6 @@ def _log_in(rig: ShellRig, **options: object) -> Shell:
 def test_it_logs_in(login_rig: ShellRig) -> None:
     for shell in _using(_log_in(login_rig)):
         assert shell.run("echo $HOME").output == f"{login_rig.folder}/home\n"
-
-
-def _using(shell: Shell) -> Iterator[Shell]:
-    yield shell
-    for file in Path("/").glob(shell._dialogue.scratch.lstrip("/") + ".*"):
-        file.unlink()
 
 
 def test_it_logs_in_when_somebody_is_logged_in_already(login_rig: ShellRig) -> None:

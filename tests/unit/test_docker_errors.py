@@ -46,7 +46,7 @@ def test_each_error_is_told_with_what_to_do(error: Exception, told: str) -> None
 
 
 def test_the_first_cause_counts_however_deep_it_lies() -> None:
-    with pytest.raises(DockerError, match="usermod"), translated("connect"):  # noqa: PT012  a chain
+    with pytest.raises(DockerError, match="usermod"), translated("connect"):
         try:
             raise aborted(PermissionError(13, "denied"))
         except requests.exceptions.ConnectionError as error:
