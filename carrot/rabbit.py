@@ -62,9 +62,7 @@ def uefi_appliance(**changes: Any) -> alpy.Appliance:
 def login(console: alpy.Console, *, timeout: float = _BOOT_TIMEOUT) -> alpy.Shell:
     """Wait until Rabbit has booted, log in, and return its shell. *timeout* in seconds for both."""
     with alpy.step(log, "Wait for the system to boot and log in"):
-        return alpy.log_in(
-            console, user=USER, password=PASSWORD, timeout=timeout, clock=console.clock
-        )
+        return alpy.log_in(console, user=USER, password=PASSWORD, timeout=timeout)
 
 
 def route(shell: alpy.Shell, *addresses: str | Iterable[str]) -> None:

@@ -19,7 +19,7 @@ from alpy.core.framing import (
     parse,
     quoted,
 )
-from alpy.core.ports import Clock, Console
+from alpy.core.ports import Console
 from alpy.core.waiting import Deadline
 
 # How long one try may take before another is made. Deadlines are the caller's.
@@ -48,7 +48,6 @@ class Dialogue:
     """The guest's functions, called by number; see `alpy.core.framing`."""
 
     console: Console
-    clock: Clock
     scratch: str = field(default="", init=False)
     """The common beginning of scratch files' paths in the guest."""
     digest: str = field(default="", init=False)
@@ -211,7 +210,7 @@ class Dialogue:
         return self._number
 
     def _at_most(self, seconds: float, deadline: Deadline) -> Deadline:
-        return Deadline.after(min(seconds, deadline.remaining), clock=self.clock)
+        return Deadline.after(min(seconds, deadline.remaining), clock=self.console.clock)
 
     def _no_shell(self, deadline: Deadline, seen: str = "") -> ConsoleTimeoutError:
         return ConsoleTimeoutError(

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 from attrs import define, field
 
 from alpy.core.dialogue import Dialogue, probe, ready_pattern
@@ -13,8 +15,11 @@ from alpy.core.waiting import Deadline
 _REFUSAL = r"[Ll]ogin (?:incorrect|failed)|[Aa]uthentication failure|[Aa]ccess denied"
 # A shell has come: its greeting, or the end of what most prompts look like.
 _GREETING = r"[^\s][^\r\n]*\n|[#$%>] "
-# With nothing new on the console for two such looks, something is typed to see who is there.
+# The end of a line that waits for a command, in most shells.
+_SHELL_PROMPT = re.compile(r"[#$%>] ?(\x1b\[6n)?\Z")
 _LOOK_SECONDS = 0.5
+# A prompt counts as one when nothing came behind it for so long.
+_PROMPT_SECONDS = 1.0
 # A login thinks for up to 3 s about a wrong password.
 _LOOKS_AFTER_PASSWORD = 8
 _NEVER = r"(?!)"
@@ -29,10 +34,12 @@ class LoginDialogue:
     user: str
     password: str
     prompts: tuple[str, str]
+    patience: float
     named: bool = field(default=False, init=False)
     passed: bool = field(default=False, init=False)
     answer: str = field(default=_NEVER, init=False)
-    nudges: int = field(default=0, init=False)
+    idle: float = field(default=0.0, init=False)
+    """For how many seconds the console has shown nothing new."""
 
     def go_on_to_the_shell(self) -> None:
         """Return when a shell has answered a probe.
@@ -50,9 +57,9 @@ class LoginDialogue:
             except ConsoleTimeoutError as error:
                 if self.deadline.passed:
                     raise self._no_shell(error.seen) from error
-                if error.seen == seen:
-                    self._nudge()
+                self.idle = self.idle + _LOOK_SECONDS if error.seen == seen else 0.0
                 seen = error.seen
+                self._nudge(seen)
 
     def _react(self) -> bool:
         login, password = self.prompts
@@ -98,13 +105,16 @@ class LoginDialogue:
         if self.passed:
             raise LoginError(user=self.user, seen=seen)
 
-    def _nudge(self) -> None:
-        self.nudges += 1
-        self.named = self.named and self.passed
-        if self.passed or self.nudges % 2 == 0:
+    def _nudge(self, seen: str) -> None:
+        """After a silence, type something to see who is there; into a boot loader, do not."""
+        if self.idle >= _PROMPT_SECONDS and (self.passed or _SHELL_PROMPT.search(seen)):
             self._probe()
-        else:
+        elif self.idle >= self.patience:
+            self.named = self.named and self.passed
             self._console.send("\n")
+        else:
+            return
+        self.idle = 0.0
 
     def _probe(self) -> None:
         number = self.dialogue.next_probe()

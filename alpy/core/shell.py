@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
 from attrs import define, field, frozen
 
@@ -14,7 +13,7 @@ from alpy.core.dialogue import DamagedAnswerError, Dialogue
 from alpy.core.errors import ConsoleTimeoutError, InvalidValueError, ShellError
 from alpy.core.framing import TYPED_LIMIT, Answer, quoted
 from alpy.core.login import LoginDialogue
-from alpy.core.ports import Clock, Console
+from alpy.core.ports import Console
 from alpy.core.transfer import Transfer
 from alpy.core.waiting import Deadline
 
@@ -30,36 +29,38 @@ def log_in(
     *,
     user: str,
     password: str,
-    clock: Clock,
     timeout: float = 60.0,
     login_prompt: str = r"login: ",
     password_prompt: str = r"[Pp]assword: ",  # noqa: S107  no password
+    patience: float = 5.0,
 ) -> Shell:
     """Log in, whatever the console shows now: a boot, a prompt, messages over it, or a shell.
 
-    Both prompts are regular expressions. How the shell's own prompt looks does not matter.
+    Both prompts are regular expressions. How the shell's own prompt looks does not matter. When the
+    console has been silent for *patience* seconds, a line end is typed, to make a prompt come again
+    that messages have scrolled away.
 
     Raises:
         LoginError: the appliance refused the password.
         ConsoleTimeoutError: no shell answered within *timeout* seconds.
         ConsoleLostError, MachineDiedError: the appliance ended.
     """
-    deadline = Deadline.after(timeout, clock=clock)
-    dialogue = Dialogue(console, clock)
+    deadline = Deadline.after(timeout, clock=console.clock)
+    dialogue = Dialogue(console)
     prompts = (login_prompt, password_prompt)
-    LoginDialogue(dialogue, deadline, user, password, prompts).go_on_to_the_shell()
+    LoginDialogue(dialogue, deadline, user, password, prompts, patience).go_on_to_the_shell()
     dialogue.prepare(deadline)
     return Shell(dialogue)
 
 
-def attach(console: Console, *, clock: Clock, timeout: float = 10.0) -> Shell:
+def attach(console: Console, *, timeout: float = 10.0) -> Shell:
     """The shell that is known to be on the console already, as after a restored state.
 
     Raises:
         ConsoleTimeoutError: no shell answered within *timeout* seconds.
     """
-    dialogue = Dialogue(console, clock)
-    dialogue.prepare(Deadline.after(timeout, clock=clock))
+    dialogue = Dialogue(console)
+    dialogue.prepare(Deadline.after(timeout, clock=console.clock))
     return Shell(dialogue)
 
 
@@ -119,17 +120,16 @@ class Shell:
         return result
 
     def upload(
-        self, source: bytes | Path, target: str, *, mode: int | None = None, timeout: float = 60.0
+        self, content: bytes, target: str, *, mode: int | None = None, timeout: float = 60.0
     ) -> None:
-        """Write *source*, bytes or a file of this host, to the file *target* of the appliance.
+        """Write *content* to the file *target* of the appliance.
 
         With *mode*, its permissions are set so, as 0o755.
 
         Raises:
-            InvalidValueError: the file can't be read here.
             TransferError: it is not there whole, and why. A part of it may be.
         """
-        self._transfer(target, timeout).put(_content(source), mode=mode)
+        self._transfer(target, timeout).put(content, mode=mode)
 
     def download(self, source: str, *, timeout: float = 60.0) -> bytes:
         """What the file *source* of the appliance holds.
@@ -140,24 +140,23 @@ class Shell:
         return self._transfer(source, timeout).get()
 
     def run_script(
-        self, source: bytes | Path, *arguments: str, timeout: float = 60.0, check: bool = True
+        self, script: bytes, *arguments: str, timeout: float = 60.0, check: bool = True
     ) -> ShellResult:
-        """Upload a script, run it with *arguments*, and remove it.
+        """Upload *script*, run it with *arguments*, and remove it.
 
         Its first line names its interpreter; without one, it is `sh`.
 
         Raises:
-            InvalidValueError, TransferError: as for `upload`.
+            TransferError: as for `upload`.
             ShellError, ConsoleTimeoutError: as for `run`.
         """
-        content = _content(source)
         self._runs += 1
         target = f"{self._dialogue.scratch}.s{self._runs}"
         deadline = self._deadline(timeout)
-        self.upload(content, target, timeout=timeout)
-        script = shlex.join([*_interpreter(content), target, *arguments])
+        self.upload(script, target, timeout=timeout)
+        command = shlex.join([*_interpreter(script), target, *arguments])
         try:
-            return self.run(script, timeout=max(deadline.remaining, 1.0), check=check)
+            return self.run(command, timeout=max(deadline.remaining, 1.0), check=check)
         finally:
             self.run(["rm", "-f", target], timeout=_RECOVERY_SECONDS, check=False)
 
@@ -206,16 +205,7 @@ class Shell:
         return Transfer(self._dialogue, file, self._deadline(timeout))
 
     def _deadline(self, timeout: float) -> Deadline:
-        return Deadline.after(timeout, clock=self._dialogue.clock)
-
-
-def _content(source: bytes | Path) -> bytes:
-    if isinstance(source, bytes):
-        return source
-    try:
-        return source.read_bytes()
-    except OSError as error:
-        raise InvalidValueError(f"can't read {source}: {error.strerror}") from error
+        return Deadline.after(timeout, clock=self._dialogue.console.clock)
 
 
 def _interpreter(script: bytes) -> list[str]:

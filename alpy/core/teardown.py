@@ -59,7 +59,7 @@ class Teardown:
         """Pay *debts* now, in the order given. One that raises stays owed, as do those after it."""
         for debt in debts:
             debt.pay()
-            self._debts.remove(debt)
+            self.forgive(debt)
 
     def pay_after(self, fault: BaseException, *debts: Debt) -> None:
         """Pay *debts* because of *fault*; what that raises hangs on it, and stays owed."""
@@ -75,8 +75,9 @@ class Teardown:
         return fault
 
     def forgive(self, debt: Debt) -> None:
-        """Owe *debt* no more."""
-        self._debts.remove(debt)
+        """Owe *debt* no more. One that is not owed is no error."""
+        if debt in self._debts:
+            self._debts.remove(debt)
 
     def _add(self, debt: Debt) -> Debt:
         self._debts.append(debt)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from alpy.adapters.clock import SystemClock
 from alpy.core.errors import (
     ConsoleTimeoutError,
     InvalidValueError,
@@ -58,7 +57,7 @@ def dash(rigs: Rigs) -> Iterator[Shell]:
 
 
 def _attached(rig: ShellRig) -> Iterator[Shell]:
-    yield from _using(attach(rig.console, clock=SystemClock(), timeout=LONG))
+    yield from _using(attach(rig.console, timeout=LONG))
 
 
 def _using(shell: Shell) -> Iterator[Shell]:
@@ -283,14 +282,6 @@ def test_files_go_with_few_programs_there(rigs: Rigs, tmp_path: Path, has: str) 
         assert shell.download(str(tmp_path / "file"), timeout=LONG) == data
 
 
-def test_a_file_of_this_host_is_uploaded(dash: Shell, tmp_path: Path) -> None:
-    (tmp_path / "source").write_bytes(b"content")
-    dash.upload(tmp_path / "source", str(tmp_path / "target"))
-    assert (tmp_path / "target").read_bytes() == b"content"
-    with pytest.raises(InvalidValueError, match="no such"):
-        dash.upload(tmp_path / "no such", str(tmp_path / "target"))
-
-
 def test_a_target_that_cannot_be_written_is_told(shell: Shell) -> None:
     with pytest.raises(TransferError, match=r"/no/such/file.*(nonexistent|[Nn]o such)"):
         shell.upload(b"content", "/no/such/file")
@@ -352,7 +343,7 @@ def login_rig(request: pytest.FixtureRequest, rigs: Rigs) -> ShellRig:
 
 
 def _log_in(rig: ShellRig, **options: object) -> Shell:
-    wanted = {"user": "root", "password": "rabbit", "clock": SystemClock(), "timeout": LONG}
+    wanted = {"user": "root", "password": "rabbit", "timeout": LONG}
     return log_in(rig.console, **(wanted | options))  # type: ignore[arg-type]
 
 
@@ -391,7 +382,16 @@ def test_a_silent_console_is_a_timeout_that_says_so(rigs: Rigs) -> None:
         _log_in(rig, timeout=3)
 
 
+def test_nothing_is_typed_into_what_is_no_prompt(rigs: Rigs) -> None:
+    boot_loader = "echo 'GNU GRUB'; read key; echo typed: $key; sleep 60"
+    rig = rigs("sh", "-c", boot_loader)
+    with pytest.raises(ConsoleTimeoutError) as raised:
+        _log_in(rig, timeout=3)
+    assert "GRUB" in str(raised.value)
+    assert "typed" not in str(raised.value)
+
+
 def test_what_is_no_shell_is_a_timeout(rigs: Rigs) -> None:
     rig = rigs("cat")
     with pytest.raises(ConsoleTimeoutError, match="POSIX shell"):
-        attach(rig.console, clock=SystemClock(), timeout=3)
+        attach(rig.console, timeout=3)

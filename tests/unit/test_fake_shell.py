@@ -40,16 +40,16 @@ def _booted(answers: ShellAnswers, password: str = "secret") -> World:  # noqa: 
     return World(script=script)
 
 
-def _shell(world: World, bed: Testbed) -> Shell:
+def _shell(bed: Testbed) -> Shell:
     bed.dut.start()
-    return log_in(bed.console, user="root", password="secret", clock=world.clock)  # noqa: S106
+    return log_in(bed.console, user="root", password="secret")  # noqa: S106
 
 
 def test_log_in_and_run_as_on_a_real_appliance() -> None:
     answers = ShellAnswers(ANSWERS)
     world = _booted(answers)
     with fakes.testbed(RABBIT, 0, world=world) as bed:
-        shell = _shell(world, bed)
+        shell = _shell(bed)
         assert shell.run("uname -r").output == "6.1.0\n"
         assert shell.run(["cat", "/etc/motd"]).output == "grüß dich\n"
         assert shell.run("false", check=False).exit_code == 1
@@ -64,7 +64,7 @@ def test_log_in_and_run_as_on_a_real_appliance() -> None:
 def test_lines_typed_by_hand_are_answered_too() -> None:
     world = _booted(ShellAnswers(ANSWERS))
     with fakes.testbed(RABBIT, 0, world=world) as bed:
-        _shell(world, bed)
+        _shell(bed)
         bed.console.send("uname -r\n")
         bed.console.expect(r"6\.1\.0\r\n# ", timeout=1)
 
@@ -72,7 +72,7 @@ def test_lines_typed_by_hand_are_answered_too() -> None:
 def test_answers_may_come_from_a_function() -> None:
     world = _booted(ShellAnswers(lambda command: (0, command.upper())))
     with fakes.testbed(RABBIT, 0, world=world) as bed:
-        assert _shell(world, bed).run("echo 'quiet'").output == "ECHO 'QUIET'"
+        assert _shell(bed).run("echo 'quiet'").output == "ECHO 'QUIET'"
 
 
 def test_a_refused_password_is_an_error_of_the_login() -> None:
@@ -86,7 +86,7 @@ def test_a_refused_password_is_an_error_of_the_login() -> None:
     )
     world = World(script=script)
     with fakes.testbed(RABBIT, 0, world=world) as bed, pytest.raises(LoginError):
-        _shell(world, bed)
+        _shell(bed)
 
 
 def test_an_output_that_the_fake_can_not_print_is_refused() -> None:

@@ -4,7 +4,6 @@
 Where the end of the testbed is what raises, the whole block is under test.
 """
 
-
 from __future__ import annotations
 
 import logging
