@@ -11,10 +11,10 @@ from uuid import uuid4
 from attrs import frozen
 
 from alpy.adapters.clock import SystemClock
-from alpy.adapters.docker_apps import DockerApps
-from alpy.adapters.docker_engine import DockerEngine
-from alpy.adapters.docker_skeleton import DockerSkeleton
-from alpy.adapters.qemu_machine import QemuMachine
+from alpy.adapters.docker.apps import DockerApps
+from alpy.adapters.docker.engine import DockerEngine
+from alpy.adapters.docker.skeleton import DockerSkeleton
+from alpy.adapters.qemu.machine import QemuMachine
 from alpy.adapters.run_directory import DiskRunDirectory
 from alpy.adapters.signals import ProcessSignals
 from alpy.core.appliance import Appliance

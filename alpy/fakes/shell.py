@@ -11,7 +11,7 @@ from typing import TypeAlias
 from attrs import define, field
 
 from alpy.core.errors import InvalidValueError
-from alpy.core.framing import SELF_DESCRIPTION
+from alpy.core.shell.framing import SELF_DESCRIPTION
 
 # From a command to its exit code and its output.
 Commands: TypeAlias = Mapping[str, tuple[int, str]] | Callable[[str], tuple[int, str]]
@@ -73,7 +73,7 @@ class ShellAnswers:
 
 
 def argument_text(word: str) -> str:
-    """The text that `alpy.core.framing.quoted` made *word* from."""
+    """The text that `alpy.core.shell.framing.quoted` made *word* from."""
     if printed := _PRINTED.fullmatch(word):
         plain = _OCTAL.sub(lambda octal: chr(int(octal[1], 8)), printed[1])
         return plain.encode("latin-1").decode()

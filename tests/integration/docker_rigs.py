@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Literal
 
 from alpy.adapters.clock import SystemClock
-from alpy.adapters.docker_apps import DockerApps
-from alpy.adapters.docker_engine import DockerEngine
-from alpy.adapters.docker_skeleton import DockerSkeleton
+from alpy.adapters.docker.apps import DockerApps
+from alpy.adapters.docker.engine import DockerEngine
+from alpy.adapters.docker.skeleton import DockerSkeleton
 from alpy.adapters.tap import tap_name
 from alpy.core.app import AppSpec
 from alpy.core.link import Link

@@ -18,7 +18,7 @@ from pathlib import Path
 from attrs import define, field
 
 from alpy.adapters.clock import SystemClock
-from alpy.adapters.pexpect_console import PexpectConsole
+from alpy.adapters.console.pexpect_console import PexpectConsole
 
 SHELLS = {
     "busybox": ("busybox", "sh", "-i"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from alpy.adapters.acceleration import KvmProbe, choose_acceleration
+from alpy.adapters.qemu.acceleration import KvmProbe, choose_acceleration
 from alpy.core.appliance import Acceleration
 from alpy.core.errors import HostError
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from alpy.adapters.disk_overlay import check_image, create_overlay
-from alpy.adapters.qemu_files import check_iso, check_kernel, check_readable
+from alpy.adapters.qemu.disk_overlay import check_image, create_overlay
+from alpy.adapters.qemu.files import check_iso, check_kernel, check_readable
 from alpy.core.appliance import DiskFormat
 from alpy.core.errors import ApplianceFileError, HostError
 from tests.integration.tiny_guest import write_disk, write_kernel

@@ -13,9 +13,10 @@ from pathlib import Path
 import attrs
 import pytest
 
-from alpy.adapters import ip_batch, tap
-from alpy.adapters.docker_apps import DockerApps
-from alpy.adapters.docker_ip import DockerIp
+from alpy.adapters import tap
+from alpy.adapters.docker import ip_batch
+from alpy.adapters.docker.apps import DockerApps
+from alpy.adapters.docker.ip import DockerIp
 from alpy.core.app import AppSpec
 from alpy.core.errors import DockerError, HostError, InvalidValueError
 from alpy.core.link import Link

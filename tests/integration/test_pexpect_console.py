@@ -16,7 +16,7 @@ import pytest
 from attrs import define, field
 
 from alpy.adapters.clock import SystemClock
-from alpy.adapters.pexpect_console import PexpectConsole
+from alpy.adapters.console.pexpect_console import PexpectConsole
 from alpy.core.errors import (
     AlpyError,
     ConsoleClosedError,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from alpy.adapters.clock import SystemClock
-from alpy.adapters.qemu_machine import QemuMachine
+from alpy.adapters.qemu.machine import QemuMachine
 from alpy.adapters.run_directory import DiskRunDirectory
 from alpy.core.appliance import Acceleration, Appliance, Disk, DiskFormat, Firmware, Kernel
 from alpy.core.errors import (

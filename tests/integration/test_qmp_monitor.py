@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from alpy.adapters.clock import SystemClock
-from alpy.adapters.qmp_monitor import QmpMonitor
-from alpy.adapters.qmp_transport import LINE_LIMIT
+from alpy.adapters.qmp.monitor import QmpMonitor
+from alpy.adapters.qmp.transport import LINE_LIMIT
 from alpy.core.errors import (
     InvalidValueError,
     MachineDiedError,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpy.adapters.app_output import (
+from alpy.adapters.docker.app_output import (
     LOGGED_LENGTH,
     LOGGED_LINES,
     STDERR,

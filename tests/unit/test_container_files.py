@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from alpy.adapters.container_files import check_files, packed
+from alpy.adapters.docker.container_files import check_files, packed
 from alpy.core.errors import InvalidValueError
 
 

@@ -6,7 +6,7 @@ import pytest
 import requests.exceptions
 import urllib3.exceptions
 
-from alpy.adapters.docker_errors import is_conflict, is_gone, translated
+from alpy.adapters.docker.errors import is_conflict, is_gone, translated
 from alpy.core.errors import DockerError, ImageMissingError
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from alpy import fakes
 from alpy.core.appliance import Appliance, Kernel
 from alpy.core.errors import InvalidValueError, LoginError, ShellError
-from alpy.core.framing import quoted
 from alpy.core.shell import Shell, log_in
+from alpy.core.shell.framing import quoted
 from alpy.core.testbed import Testbed
 from alpy.fakes import Script, ShellAnswers, World
 from alpy.fakes.shell import argument_text

@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 import pytest
 
-from alpy.adapters.firmware import CANDIDATES, find_firmware
+from alpy.adapters.qemu.firmware import CANDIDATES, find_firmware
 from alpy.core.errors import HostError
 
 DEBIAN = "/usr/share/OVMF"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
-from alpy.adapters import ip_batch
+from alpy.adapters.docker import ip_batch
 from alpy.core.interface import InterfaceConfig, Route
 from alpy.core.link import Link
 

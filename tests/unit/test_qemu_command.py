@@ -9,14 +9,14 @@ from typing import Any
 import attrs
 import pytest
 
-from alpy.adapters.firmware import FirmwareFiles
-from alpy.adapters.qemu_command import (
+from alpy.adapters.qemu.command import (
     LINK_LIMIT,
     HostFacts,
     check_expressible,
     command_line,
     escaped,
 )
+from alpy.adapters.qemu.firmware import FirmwareFiles
 from alpy.core.appliance import Acceleration, Appliance, Disk, Firmware, Kernel, NicModel
 from alpy.core.errors import InvalidValueError
 from alpy.core.topology import Topology

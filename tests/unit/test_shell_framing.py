@@ -10,7 +10,7 @@ import subprocess
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from alpy.core.framing import (
+from alpy.core.shell.framing import (
     GUEST_FUNCTIONS,
     SELF_DESCRIPTION,
     Answer,

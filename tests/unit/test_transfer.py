@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpy.core.transfer import _BLOCK_BYTES, _blocks, posix_checksum
+from alpy.core.shell.transfer import _BLOCK_BYTES, _blocks, posix_checksum
 
 RANDOM = random.Random(7).randbytes(200_000)  # noqa: S311  the same each time
 TEXT = b"".join(b"line %d of a text\n" % n for n in range(20_000))

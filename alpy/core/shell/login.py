@@ -7,9 +7,9 @@ import re
 
 from attrs import define, field
 
-from alpy.core.dialogue import Dialogue, probe, ready_pattern
 from alpy.core.errors import ConsoleTimeoutError, LoginError
 from alpy.core.ports import Console, ConsoleMatch
+from alpy.core.shell.dialogue import Dialogue, probe, ready_pattern
 from alpy.core.waiting import Deadline
 
 _REFUSAL = r"[Ll]ogin (?:incorrect|failed)|[Aa]uthentication failure|[Aa]ccess denied"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from alpy.adapters.docker_engine import DockerEngine
+from alpy.adapters.docker.engine import DockerEngine
 from alpy.adapters.side_by_side import side_by_side
 from alpy.core.errors import DockerError
 

@@ -15,8 +15,8 @@ from typing import Any, Final, Literal, TypeAlias
 import docker
 import docker.errors
 
-from alpy.adapters.container_files import packed
-from alpy.adapters.docker_errors import is_conflict, is_gone, translated
+from alpy.adapters.docker.container_files import packed
+from alpy.adapters.docker.errors import is_conflict, is_gone, translated
 from alpy.core.errors import DeadlineError, DockerError
 from alpy.core.narrative import get_logger
 from alpy.core.ports import Clock

@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from typing import Final
 
-from alpy.adapters.docker_engine import DockerEngine
+from alpy.adapters.docker.engine import DockerEngine
 from alpy.core.errors import NodeDiedError
 
 # IPv6 is off in a container without a network, and duplicate address detection keeps an address

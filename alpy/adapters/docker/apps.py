@@ -10,9 +10,9 @@ from typing import Any, Final
 from attrs import define
 from docker.types import Mount
 
-from alpy.adapters.app_output import STDERR, OutputReader, OutputRecord
-from alpy.adapters.container_files import check_files
-from alpy.adapters.docker_engine import DockerEngine
+from alpy.adapters.docker.app_output import STDERR, OutputReader, OutputRecord
+from alpy.adapters.docker.container_files import check_files
+from alpy.adapters.docker.engine import DockerEngine
 from alpy.core.app import AppOutput, AppSpec
 from alpy.core.errors import DeadlineError, DockerError, InvalidValueError
 from alpy.core.exit_status import ExitStatus

@@ -17,7 +17,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from alpy.adapters.qemu_program import missing
+from alpy.adapters.qemu.program import missing
 from alpy.core.appliance import Acceleration
 from alpy.core.errors import HostError
 from alpy.core.exit_status import ExitStatus

@@ -14,10 +14,10 @@ from typing import BinaryIO
 
 from pexpect import EOF, TIMEOUT
 
-from alpy.adapters.console_recording import Recording, not_written
-from alpy.adapters.console_spawn import ConsoleSpawn
-from alpy.adapters.console_tcp import ConsoleServer
-from alpy.adapters.console_text import Escaper, Lines, escape
+from alpy.adapters.console.recording import Recording, not_written
+from alpy.adapters.console.spawn import ConsoleSpawn
+from alpy.adapters.console.tcp import ConsoleServer
+from alpy.adapters.console.text import Escaper, Lines, escape
 from alpy.core.errors import (
     AlpyError,
     ConsoleClosedError,

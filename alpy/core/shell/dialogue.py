@@ -8,7 +8,8 @@ from collections.abc import Callable
 from attrs import define, field
 
 from alpy.core.errors import ConsoleTimeoutError
-from alpy.core.framing import (
+from alpy.core.ports import Console
+from alpy.core.shell.framing import (
     GUEST_FUNCTIONS,
     SELF_DESCRIPTION,
     Answer,
@@ -19,7 +20,6 @@ from alpy.core.framing import (
     parse,
     quoted,
 )
-from alpy.core.ports import Console
 from alpy.core.waiting import Deadline
 
 # How long one try may take before another is made. Deadlines are the caller's.
@@ -45,7 +45,7 @@ class DamagedAnswerError(Exception):
 
 @define(eq=False)
 class Dialogue:
-    """The guest's functions, called by number; see `alpy.core.framing`."""
+    """The guest's functions, called by number; see `alpy.core.shell.framing`."""
 
     console: Console
     scratch: str = field(default="", init=False)

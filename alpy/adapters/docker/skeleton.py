@@ -6,10 +6,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from alpy.adapters import ip_batch, proc_net
-from alpy.adapters.docker_engine import DockerEngine
-from alpy.adapters.docker_ip import DockerIp
-from alpy.adapters.docker_node import DockerNode, host_has_ipv6
+from alpy.adapters import proc_net
+from alpy.adapters.docker import ip_batch
+from alpy.adapters.docker.engine import DockerEngine
+from alpy.adapters.docker.ip import DockerIp
+from alpy.adapters.docker.node import DockerNode, host_has_ipv6
 from alpy.adapters.side_by_side import side_by_side
 from alpy.adapters.tap import HostTap, interface_exists, open_tun_device, tap_name
 from alpy.core.errors import DockerError, HostError, InvalidValueError

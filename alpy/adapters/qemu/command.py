@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from alpy.adapters.firmware import FirmwareFiles
+from alpy.adapters.qemu.firmware import FirmwareFiles
 from alpy.core.appliance import Acceleration, Appliance
 from alpy.core.errors import InvalidValueError
 from alpy.core.link import Link

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pexpect import EOF, TIMEOUT
 from pexpect.spawnbase import SpawnBase
 
-from alpy.adapters.console_recording import Recording, RecordingEndError
+from alpy.adapters.console.recording import Recording, RecordingEndError
 
 if TYPE_CHECKING:
     _Base = SpawnBase[bytes]

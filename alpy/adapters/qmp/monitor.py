@@ -14,9 +14,9 @@ from typing import Any
 
 import qmp
 
-from alpy.adapters.qmp_events import EventBox
-from alpy.adapters.qmp_transcript import QmpTranscript
-from alpy.adapters.qmp_transport import QmpTransport
+from alpy.adapters.qmp.events import EventBox
+from alpy.adapters.qmp.transcript import QmpTranscript
+from alpy.adapters.qmp.transport import QmpTransport
 from alpy.core.errors import (
     AlpyError,
     EventTimeoutError,

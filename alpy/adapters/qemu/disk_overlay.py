@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from alpy.adapters.qemu_files import check_readable
-from alpy.adapters.qemu_program import ask
+from alpy.adapters.qemu.files import check_readable
+from alpy.adapters.qemu.program import ask
 from alpy.core.appliance import DiskFormat
 from alpy.core.errors import ApplianceFileError, HostError
 

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 
 from attrs import define, field, frozen
 
-from alpy.core.dialogue import DamagedAnswerError, Dialogue
 from alpy.core.errors import ConsoleTimeoutError, InvalidValueError, ShellError
-from alpy.core.framing import TYPED_LIMIT, Answer, quoted
-from alpy.core.login import LoginDialogue
 from alpy.core.ports import Console
-from alpy.core.transfer import Transfer
+from alpy.core.shell.dialogue import DamagedAnswerError, Dialogue
+from alpy.core.shell.framing import TYPED_LIMIT, Answer, quoted
+from alpy.core.shell.login import LoginDialogue
+from alpy.core.shell.transfer import Transfer
 from alpy.core.waiting import Deadline
 
 # After a timeout: to end the command, and to ask what it has written.

@@ -15,7 +15,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, Final
 
-from alpy.adapters.qmp_transcript import QmpTranscript
+from alpy.adapters.qmp.transcript import QmpTranscript
 from alpy.core.narrative import get_logger
 from alpy.core.waiting import Deadline
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from alpy.adapters.qemu_program import missing
+from alpy.adapters.qemu.program import missing
 from alpy.core.errors import HostError
 from alpy.core.exit_status import ExitStatus
 

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Final
 
-from alpy.adapters.acceleration import KvmProbe, choose_acceleration, default_memory
-from alpy.adapters.disk_overlay import base_link, check_image, create_overlay
-from alpy.adapters.firmware import FirmwareFiles, find_firmware
+from alpy.adapters.console.pexpect_console import PexpectConsole
 from alpy.adapters.pcap import count_frames
-from alpy.adapters.pexpect_console import PexpectConsole
-from alpy.adapters.qemu_command import HostFacts, check_expressible, command_line
-from alpy.adapters.qemu_files import check_iso, check_kernel, check_readable
-from alpy.adapters.qemu_process import QemuProcess
-from alpy.adapters.qemu_program import check_nic_model, check_version
-from alpy.adapters.qmp_monitor import QmpMonitor
+from alpy.adapters.qemu.acceleration import KvmProbe, choose_acceleration, default_memory
+from alpy.adapters.qemu.command import HostFacts, check_expressible, command_line
+from alpy.adapters.qemu.disk_overlay import base_link, check_image, create_overlay
+from alpy.adapters.qemu.files import check_iso, check_kernel, check_readable
+from alpy.adapters.qemu.firmware import FirmwareFiles, find_firmware
+from alpy.adapters.qemu.process import QemuProcess
+from alpy.adapters.qemu.program import check_nic_model, check_version
+from alpy.adapters.qmp.monitor import QmpMonitor
 from alpy.core.appliance import Acceleration, Appliance, Firmware
 from alpy.core.errors import (
     AlpyError,

@@ -12,9 +12,9 @@ from typing import Final
 
 from attrs import define, field
 
-from alpy.core.dialogue import DamagedAnswerError, Dialogue
 from alpy.core.errors import ConsoleTimeoutError, TransferError
-from alpy.core.framing import Answer, octal, quoted
+from alpy.core.shell.dialogue import DamagedAnswerError, Dialogue
+from alpy.core.shell.framing import Answer, octal, quoted
 from alpy.core.waiting import Deadline
 
 # In a raw terminal the guest's kernel holds 64 KiB that no program has read yet; more is lost.

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The monitor, by the package `qmp` over a transport of ours."""

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ports: what the core needs of the outside world, and what each call promises.
+
+Every call returns or raises within a deadline. Every release accepts that its thing was never taken
+or is gone already, and does nothing when called again. Times are in seconds.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from alpy.core.ports.apps import Apps
+from alpy.core.ports.clock import Clock
+from alpy.core.ports.console import Console, ConsoleMatch
+from alpy.core.ports.machine import CaptureSummary, Machine
+from alpy.core.ports.monitor import Event, Monitor
+from alpy.core.ports.run_directory import RunDirectory
+from alpy.core.ports.signals import Signals
+from alpy.core.ports.skeleton import Skeleton, Tap
+
+__all__ = [
+    "Apps",
+    "CaptureSummary",
+    "Clock",
+    "Console",
+    "ConsoleMatch",
+    "Event",
+    "Machine",
+    "Monitor",
+    "Ports",
+    "RunDirectory",
+    "Signals",
+    "Skeleton",
+    "Tap",
+]
+
+
+@frozen(kw_only=True)
+class Ports:
+    """One of each, for one testbed."""
+
+    clock: Clock
+    signals: Signals
+    run_directory: RunDirectory
+    skeleton: Skeleton
+    apps: Apps
+    machine: Machine
