@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attrs import define, field
 
 from alpy.core.errors import LifecycleError, MachineDiedError
-from alpy.core.lifecycle import TRANSITIONS, VmState, VmStep, next_state
+from alpy.core.lifecycle import VmState, VmStep, next_state, possible_steps
 from alpy.core.narrative import get_logger, step
 from alpy.core.waiting import wait_until
 
@@ -147,4 +147,4 @@ class Dut:
             self._state = next_state(self._state, VmStep.EXIT)
 
     def _refusal(self, what: str) -> LifecycleError:
-        return LifecycleError(step=what, state=self._state, allowed=tuple(TRANSITIONS[self._state]))
+        return LifecycleError(step=what, state=self._state, allowed=possible_steps(self._state))

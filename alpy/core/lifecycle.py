@@ -29,11 +29,14 @@ class VmStep(StrEnum):
     START = "start"
     PAUSE = "pause"
     RESET = "reset"
-    PRESS_POWER_BUTTON = "press the power button of"
+    PRESS_POWER_BUTTON = "power down"
     SHUT_DOWN = "see the shutdown of"
     QUIT = "quit"
     EXIT = "see the exit of"
 
+
+# Nobody asks for these.
+_LEARNT: Final = frozenset({VmStep.SHUT_DOWN, VmStep.EXIT})
 
 TRANSITIONS: Final[Mapping[VmState, Mapping[VmStep, VmState]]] = {
     VmState.DEFINED: {
@@ -79,4 +82,9 @@ def next_state(state: VmState, step: VmStep) -> VmState:
     try:
         return TRANSITIONS[state][step]
     except KeyError:
-        raise LifecycleError(step=step, state=state, allowed=tuple(TRANSITIONS[state])) from None
+        raise LifecycleError(step=step, state=state, allowed=possible_steps(state)) from None
+
+
+def possible_steps(state: VmState) -> tuple[VmStep, ...]:
+    """What can be asked of a VM in *state*."""
+    return tuple(step for step in TRANSITIONS[state] if step not in _LEARNT)

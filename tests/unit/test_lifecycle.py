@@ -83,7 +83,8 @@ def test_a_step_follows_the_table_or_is_refused_and_changes_nothing(
         with pytest.raises(LifecycleError) as refused:
             next_state(state, step)
         assert (refused.value.step, refused.value.state) == (step, state)
-        assert refused.value.allowed == tuple(TRANSITIONS[state])
+        learnt = {VmStep.SHUT_DOWN, VmStep.EXIT}
+        assert set(refused.value.allowed) == set(TRANSITIONS[state]) - learnt
     assert {each: dict(row) for each, row in TRANSITIONS.items()} == before
 
 
@@ -100,6 +101,6 @@ def test_no_way_leads_back_to_before_the_launch(steps: list[VmStep]) -> None:
 def test_a_refusal_tells_what_is_possible() -> None:
     with pytest.raises(
         LifecycleError,
-        match=r"^cannot start a VM that is powered down; possible: quit, see the exit of$",
+        match=r"^cannot start a VM that is powered down; possible: quit$",
     ):
         next_state(VmState.POWERED_DOWN, VmStep.START)
