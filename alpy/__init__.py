@@ -5,7 +5,7 @@
 the same testbed in memory, and `alpy.errors` all that is raised on purpose.
 """
 
-from alpy.core import errors
+from alpy import errors, logs
 from alpy.core.app import AppOutput, AppResult, AppSpec
 from alpy.core.appliance import (
     Acceleration,
@@ -24,9 +24,9 @@ from alpy.core.lifecycle import VmState
 from alpy.core.link import Link, LinkCounters
 from alpy.core.narrative import get_logger, step
 from alpy.core.node import Node
-from alpy.core.ports import CaptureSummary, Console, Monitor, Ports
+from alpy.core.ports import CaptureSummary, Console, ConsoleMatch, Event, Monitor, Ports
 from alpy.core.running_app import RunningApp
-from alpy.core.shell import Shell, ShellResult, log_in
+from alpy.core.shell import Shell, ShellResult, attach, log_in
 from alpy.core.testbed import Testbed
 from alpy.core.topology import Topology
 from alpy.core.waiting import Limits
@@ -41,9 +41,11 @@ __all__ = [
     "Appliance",
     "CaptureSummary",
     "Console",
+    "ConsoleMatch",
     "Disk",
     "DiskFormat",
     "Dut",
+    "Event",
     "ExitStatus",
     "Firmware",
     "Images",
@@ -62,9 +64,11 @@ __all__ = [
     "Testbed",
     "Topology",
     "VmState",
+    "attach",
     "errors",
     "get_logger",
     "log_in",
+    "logs",
     "step",
     "testbed",
 ]

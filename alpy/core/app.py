@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, field, fields, frozen
 
+from alpy.core.checks import many
 from alpy.core.errors import AppFailedError, InvalidValueError
 from alpy.core.exit_status import ExitStatus
 
@@ -22,12 +23,30 @@ def _check_command(_spec: AppSpec, _attribute: Attribute[tuple[str, ...]], value
         raise InvalidValueError("an app needs a command of at least one word")
 
 
-def _command(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
+def _command(words: Iterable[object]) -> tuple[str, ...]:
+    if isinstance(words, str):
         raise InvalidValueError(
-            f"command {value!r}: a list of words is wanted, as in {_split(value)}"
+            f"command {words!r}: a list of words is wanted, as in {_split(words)}"
         )
-    return tuple(str(word) for word in value)  # type: ignore[attr-defined]  # refused above if not
+    return tuple(map(str, words))
+
+
+def _capabilities(names: Iterable[str]) -> tuple[str, ...]:
+    return many(names, str, "capabilities")
+
+
+def _exit_codes(codes: Iterable[int]) -> frozenset[int]:
+    return frozenset(many(codes, int, "exit_codes"))
+
+
+def _check_files(
+    _spec: AppSpec, _attribute: Attribute[Mapping[str, Any]], files: Mapping[str, Any]
+) -> None:
+    for path, content in files.items():
+        if not isinstance(content, bytes | PurePath):
+            raise InvalidValueError(
+                f"file {path}: bytes or a Path is wanted, not {type(content).__name__}"
+            )
 
 
 def _split(text: str) -> list[str]:
@@ -65,11 +84,25 @@ class AppSpec:
     environment: Mapping[str, str] = field(factory=dict)
     volumes: Mapping[str, str] = field(factory=dict)
     user: str | None = None
-    capabilities: tuple[str, ...] = ()
-    files: Mapping[str, bytes | PurePath] = field(factory=dict)
+    capabilities: tuple[str, ...] = field(default=(), converter=_capabilities)
+    files: Mapping[str, bytes | PurePath] = field(factory=dict, validator=_check_files)
     options: Mapping[str, Any] = field(factory=dict, validator=_check_user_options)
-    exit_codes: frozenset[int] = field(default=frozenset({0}), converter=frozenset)
+    exit_codes: frozenset[int] = field(default=frozenset({0}), converter=_exit_codes)
     """The exit codes that are no failure."""
+
+    @classmethod
+    def of(cls, command: Iterable[str], image: str, options: Mapping[str, Any]) -> AppSpec:
+        """From the *options* of a call, which are this class's fields by name.
+
+        Raises:
+            InvalidValueError: there is no such option, or a value can't work.
+        """
+        known = {each.name for each in fields(cls)} - {"command", "image"}
+        if unknown := sorted(options.keys() - known):
+            raise InvalidValueError(
+                f"option {', '.join(unknown)}: an app has {', '.join(sorted(known))}"
+            )
+        return cls(command=command, image=image, **options)
 
 
 @frozen(kw_only=True)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import PurePath
 from typing import NoReturn
@@ -10,6 +11,7 @@ from typing import NoReturn
 from attrs import Attribute, field, frozen
 from attrs.converters import optional
 
+from alpy.core.checks import many
 from alpy.core.errors import InvalidValueError
 
 
@@ -66,7 +68,17 @@ class Disk:
     format: DiskFormat = field(default=DiskFormat.QCOW2, converter=DiskFormat)
 
 
-def _positive(_appliance: Appliance, attribute: Attribute[int], value: int) -> None:
+def _disks(values: Iterable[Disk]) -> tuple[Disk, ...]:
+    return many(values, Disk, "disks")
+
+
+def _extra_args(values: Iterable[str]) -> tuple[str, ...]:
+    return many(values, str, "extra_args")
+
+
+def _positive(_appliance: Appliance, attribute: Attribute[int], value: object) -> None:
+    if not isinstance(value, int):
+        raise InvalidValueError(f"{attribute.name} = {value!r}: a whole number is wanted")
     if value < 1:
         raise InvalidValueError(f"{attribute.name} = {value}: at least 1 is wanted")
 
@@ -81,7 +93,7 @@ class Appliance:
 
     name: str
     kernel: Kernel | None = None
-    disks: tuple[Disk, ...] = ()
+    disks: tuple[Disk, ...] = field(default=(), converter=_disks)
     iso: PurePath | None = field(default=None, converter=optional(PurePath))
     firmware: Firmware = field(default=Firmware.BIOS, converter=Firmware)
     memory_mib: int = field(default=512, validator=_positive)
@@ -90,7 +102,7 @@ class Appliance:
     cpu: str = "max"
     nic_model: NicModel = field(default=NicModel.VIRTIO, converter=NicModel)
     acceleration: Acceleration = field(default=Acceleration.AUTO, converter=Acceleration)
-    extra_args: tuple[str, ...] = ()
+    extra_args: tuple[str, ...] = field(default=(), converter=_extra_args)
 
     def __attrs_post_init__(self) -> None:
         if not (self.kernel or self.disks or self.iso):

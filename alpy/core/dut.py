@@ -69,17 +69,17 @@ class Dut:
     def start(self) -> None:
         """Let the virtual CPUs run: for the first time, or on after `pause`."""
         with step(log, "Start the virtual CPU"):
-            self._take(VmStep.START, self.monitor.start)
+            self._take(VmStep.START, lambda monitor: monitor.start())
 
     def pause(self) -> None:
         """Stop the virtual CPUs. Memory and links stay; frames wait in the taps."""
         with step(log, "Pause the virtual CPU"):
-            self._take(VmStep.PAUSE, self.monitor.pause)
+            self._take(VmStep.PAUSE, lambda monitor: monitor.pause())
 
     def reset(self) -> None:
         """Press the reset button."""
         with step(log, "Reset"):
-            self._take(VmStep.RESET, self.monitor.reset)
+            self._take(VmStep.RESET, lambda monitor: monitor.reset())
 
     def power_down(self, *, timeout: float = 60) -> None:
         """Press the power button and wait until the appliance has shut itself down.
@@ -88,7 +88,7 @@ class Dut:
             DeadlineError: *timeout* seconds passed first.
         """
         with step(log, "Power down"):
-            self._take(VmStep.PRESS_POWER_BUTTON, self.monitor.press_power_button)
+            self._take(VmStep.PRESS_POWER_BUTTON, lambda monitor: monitor.press_power_button())
             self.wait_for_shutdown(timeout=timeout)
 
     def wait_for_shutdown(self, *, timeout: float) -> None:
@@ -127,15 +127,15 @@ class Dut:
             self.check_alive()
         if self._state in {VmState.DEFINED, VmState.GONE, VmState.CRASHED} or not self._monitor:
             return
-        self._take(VmStep.QUIT, self._monitor.quit)
+        self._take(VmStep.QUIT, lambda monitor: monitor.quit())
         status = self._machine.wait_for_exit(timeout=self._limits.quit)
         if status is None or not status.ok:
             raise MachineDiedError(status=status, stderr=self._machine.stderr())
 
-    def _take(self, vm_step: VmStep, act: Callable[[], None]) -> None:
+    def _take(self, vm_step: VmStep, act: Callable[[Monitor], None]) -> None:
         self.check_alive()
         after = next_state(self._state, vm_step)
-        act()
+        act(self.monitor)
         self._state = after
 
     def _learn(self) -> None:

@@ -3,11 +3,13 @@
 
 =========================  ==========================================================
 your test or your values   InvalidValueError, LifecycleError, ConsoleClosedError
+nobody, or all of them     DeadlineError: something awaited did not come
 the host                   HostError, DockerError, ImageMissingError, RunDirectoryError
-the appliance              ApplianceFileError, ConsoleTimeoutError, LoginError, ShellError,
-                           TransferError
-QEMU                       MachineRefusedError, MachineDiedError, MonitorError
-an app                     AppFailedError, AppTimeoutError
+the appliance              ApplianceFileError, ConsoleTimeoutError, ConsoleLostError, LoginError,
+                           ShellError, TransferError
+QEMU                       MachineRefusedError, MachineDiedError, MonitorError,
+                           MonitorTimeoutError, EventTimeoutError
+a node or an app           NodeDiedError, AppFailedError, AppTimeoutError
 the evidence               CaptureError
 =========================  ==========================================================
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from alpy.core.errors import InvalidValueError
+
 # A shell, and Docker, report death by signal N as 128 + N. Linux has signals 1 to 64.
 _SIGNAL_BASE = 128
 _LAST_SIGNAL = 64
@@ -14,6 +16,18 @@ _SIGNAL_NAMES = {
     8: "SIGFPE", 9: "SIGKILL", 10: "SIGUSR1", 11: "SIGSEGV", 12: "SIGUSR2", 13: "SIGPIPE",
     14: "SIGALRM", 15: "SIGTERM", 24: "SIGXCPU", 25: "SIGXFSZ", 31: "SIGSYS",
 }  # fmt: skip  # Linux on x86 and Arm; the signal module would give the numbers of the test's host
+
+
+def signal_name(name: str) -> str:
+    """*name* with its "SIG", as "SIGTERM" for "term".
+
+    Raises:
+        InvalidValueError: no such signal is known here.
+    """
+    full = name.upper() if name.upper().startswith("SIG") else f"SIG{name.upper()}"
+    if full not in _SIGNAL_NAMES.values():
+        raise InvalidValueError(f"signal {name!r}: known are {', '.join(_SIGNAL_NAMES.values())}")
+    return full
 
 
 @frozen(kw_only=True)

@@ -126,5 +126,5 @@ class InterfaceConfig:
         if not on_link and not any(router in address.network for address in self.addresses):
             networks = ", ".join(str(address.network) for address in self.addresses) or "none"
             raise InvalidValueError(
-                f"router {router} is on none of this interface's networks ({networks})"
+                f"router {router} is on none of the networks given with it ({networks})"
             )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class VmState(StrEnum):
-    DEFINED = "defined"
+    DEFINED = "not launched yet"
     PRELAUNCH = "paused before its first instruction"
     RUNNING = "running"
     PAUSED = "paused"

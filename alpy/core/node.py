@@ -10,6 +10,7 @@ from typing import Any
 from attrs import define
 
 from alpy.core.app import AppResult, AppSpec
+from alpy.core.errors import InvalidValueError
 from alpy.core.interface import Address, Interface, InterfaceConfig, Route
 from alpy.core.link import Link, LinkCounters
 from alpy.core.narrative import get_logger, step
@@ -46,13 +47,14 @@ class Node:
             InvalidValueError: the values can't work, by themselves or together.
             DockerError: `ip` refused them.
         """
-        gateways = (
-            (gateway,) if isinstance(gateway, str) or not isinstance(gateway, Iterable) else gateway
-        )
         config = InterfaceConfig(
             addresses=addresses,
-            gateways=gateways,
-            routes=tuple(route if isinstance(route, Route) else Route(*route) for route in routes),
+            gateways=(
+                (gateway,)
+                if isinstance(gateway, str) or not isinstance(gateway, Iterable)
+                else gateway
+            ),
+            routes=tuple(map(_route, routes)),
             mtu=mtu,
         )
         with step(log, f"Configure node {self.number}", addresses=" ".join(map(str, addresses))):
@@ -78,7 +80,7 @@ class Node:
             AppTimeoutError: it did not end within *timeout* seconds. It is killed.
             ImageMissingError: the image is not on this host.
         """
-        spec = AppSpec(image=image, command=command, **options)
+        spec = AppSpec.of(command, image, options)
         with step(log, f"Run {_program(spec)} on node {self.number}"):
             app = RunningApp.start(spec, node=self.number, bench=self._bench)
             result = app.wait_and_remove(timeout=timeout)
@@ -95,7 +97,7 @@ class Node:
         Raises:
             ImageMissingError: the image is not on this host.
         """
-        spec = AppSpec(image=image, command=command, **options)
+        spec = AppSpec.of(command, image, options)
         with step(log, f"Start {_program(spec)} on node {self.number}"):
             return RunningApp.start(spec, node=self.number, bench=self._bench)
 
@@ -106,6 +108,14 @@ class Node:
     @property
     def _skeleton(self) -> Skeleton:
         return self._bench.ports.skeleton
+
+
+def _route(given: Route | Sequence[str]) -> Route:
+    if isinstance(given, Route):
+        return given
+    if isinstance(given, str) or len(given) != 2:  # noqa: PLR2004
+        raise InvalidValueError(f"route {given!r}: a pair of network and router is wanted")
+    return Route(*given)
 
 
 def _program(spec: AppSpec) -> str:

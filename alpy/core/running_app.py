@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 
 from alpy.core.app import AppOutput, AppResult, AppSpec
 from alpy.core.errors import AppFailedError, AppTimeoutError, DeadlineError
-from alpy.core.exit_status import ExitStatus
+from alpy.core.exit_status import ExitStatus, signal_name
 from alpy.core.narrative import get_logger
 from alpy.core.ports import Apps, Ports
 from alpy.core.teardown import Debt, Teardown
@@ -114,7 +114,9 @@ class RunningApp:
 
         Raises:
             AppFailedError: another signal ended it: SIGSEGV, or SIGKILL as it did not stop.
+            InvalidValueError: there is no such signal.
         """
+        signal = signal_name(signal)
         if not self._has_ended(0):
             self._stop_signal = signal
             self._apps.send_signal(self.name, signal)

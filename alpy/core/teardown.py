@@ -32,9 +32,17 @@ class Fault:
     during: str
     leftover: str | None = None
 
+    @property
+    def place(self) -> str:
+        """Where it was, without what it was."""
+        return f"{self.during}{self._left}"
+
+    @property
+    def _left(self) -> str:
+        return f"; possibly left behind: {self.leftover}" if self.leftover else ""
+
     def __str__(self) -> str:
-        left = f"; possibly left behind: {self.leftover}" if self.leftover else ""
-        return f"{self.during}: {type(self.error).__name__}: {self.error}{left}"
+        return f"{self.during}: {type(self.error).__name__}: {self.error}{self._left}"
 
 
 @frozen
@@ -120,7 +128,7 @@ def _raise_headline(
     headline = body_fault or (faults[0].error if faults else None)
     if headline is not None and faults:
         if headline is faults[0].error:
-            headline.add_note(f"raised in teardown, {faults[0]}")
+            headline.add_note(f"raised in teardown, {faults[0].place}")
         for fault in faults:
             if fault.error is not headline:
                 headline.add_note(f"teardown also failed, {fault}")

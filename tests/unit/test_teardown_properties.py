@@ -139,7 +139,9 @@ def test_the_first_fault_is_raised_and_every_fault_is_one_note_on_it(owed: list[
         return
     assert case.raised is case.reported[0].error
     assert len(notes(case.raised)) == len(case.reported)
-    for fault, note in zip(case.reported, notes(case.raised), strict=True):
+    headline, *others = notes(case.raised)
+    assert headline == f"raised in teardown, {case.reported[0].place}"
+    for fault, note in zip(case.reported[1:], others, strict=True):
         assert str(fault) in note
 
 
@@ -222,7 +224,7 @@ def test_however_many_interrupts_come_everything_is_paid_and_the_settlement_ends
     if interrupted:
         assert isinstance(case.raised, KeyboardInterrupt)
     for fault in case.reported:
-        assert any(str(fault) in note for note in notes(case.headline))
+        assert any(f", {fault.during}" in note for note in notes(case.headline))
 
 
 @given(any_faults, any_faults, any_faults)

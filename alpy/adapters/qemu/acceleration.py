@@ -17,7 +17,8 @@ from typing import Final
 
 from attrs import field, frozen
 
-from alpy.adapters.qemu.program import missing
+from alpy.adapters.qemu.lifetime import tied
+from alpy.adapters.qemu.program import environment, missing
 from alpy.core.appliance import Acceleration
 from alpy.core.errors import HostError
 from alpy.core.exit_status import ExitStatus
@@ -92,8 +93,13 @@ class KvmProbe:
         with Path(folder, "said").open("w+b") as said:
             status = _end_of(
                 subprocess.Popen(
-                    argv, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=folder
-                )
+                    tied(argv),
+                    stdin=subprocess.DEVNULL,
+                    stdout=said,
+                    stderr=said,
+                    cwd=folder,
+                    env=environment(),
+                )  # fmt: skip
             )
             said.seek(0)
             words = " ".join(said.read(_WORDS).decode(errors="replace").split())

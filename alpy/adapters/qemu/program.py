@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+from collections.abc import Mapping
 from typing import Final
 
 from alpy.core.errors import HostError, InvalidValueError
@@ -18,12 +20,19 @@ _PACKAGES: Final = (
 _OLDEST: Final = (5, 2)
 # Answers come in tens of milliseconds; more than this, and the program hangs.
 _SECONDS: Final = 30.0
+# The environment of a test may hold secrets, and everything here can be read in QEMU's /proc.
+_PASSED_ON: Final = ("HOME", "LANG", "LD_LIBRARY_PATH", "PATH", "QEMU_MODULE_DIR", "TMPDIR")
 
 
 def missing(program: str, error: OSError) -> HostError:
     """What to say when *program* could not be started."""
     found = "it is not on PATH" if isinstance(error, FileNotFoundError) else str(error.strerror)
     return HostError(asked=f"run {program}", found=found, remedy=_PACKAGES)
+
+
+def environment(**more: str) -> Mapping[str, str]:
+    """What a program of QEMU's gets of ours, and *more*."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | more
 
 
 def ask(*argv: str) -> subprocess.CompletedProcess[str]:
@@ -35,7 +44,7 @@ def ask(*argv: str) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-            check=False, timeout=_SECONDS,
+            check=False, timeout=_SECONDS, env=environment(),
         )  # fmt: skip
     except OSError as error:
         raise missing(argv[0], error) from error

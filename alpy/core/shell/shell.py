@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from attrs import define, field, frozen
 
-from alpy.core.errors import ConsoleTimeoutError, InvalidValueError, ShellError
+from alpy.core.errors import ConsoleLostError, ConsoleTimeoutError, InvalidValueError, ShellError
 from alpy.core.ports import Console
 from alpy.core.shell.dialogue import DamagedAnswerError, Dialogue
 from alpy.core.shell.framing import TYPED_LIMIT, Answer, quoted
@@ -112,6 +112,8 @@ class Shell:
             raise ConsoleTimeoutError(
                 awaited=f"the end of {text!r}", seconds=timeout, seen=self._last_output(error.seen)
             ) from error
+        except ConsoleLostError as error:
+            raise ConsoleLostError(awaited=f"the end of {text!r}", seen=error.seen) from error
         result = ShellResult(command=text, exit_code=answer.status, output=answer.text)
         if check and result.exit_code != 0:
             raise ShellError(
