@@ -15,6 +15,9 @@ from alpy.adapters.docker.apps import DockerApps
 from alpy.adapters.docker.engine import DockerEngine
 from alpy.adapters.docker.skeleton import DockerSkeleton
 from alpy.adapters.qemu.machine import QemuMachine
+from alpy.adapters.recovery.guard import ProcessGuard
+from alpy.adapters.recovery.recovery import Recovery
+from alpy.adapters.recovery.sweep import SweptRun
 from alpy.adapters.run_directory import DiskRunDirectory
 from alpy.adapters.signals import ProcessSignals
 from alpy.core.appliance import Appliance
@@ -60,13 +63,15 @@ def testbed(
     images = images or Images()
     clock = SystemClock()
     run_id = uuid4().hex[:8]
-    engine = DockerEngine(run_id=run_id, clock=clock, limits=limits)
+    run_directory = DiskRunDirectory(Path(run_dir) if run_dir is not None else None, run_id=run_id)
+    engine = DockerEngine(
+        run_id=run_id, clock=clock, limits=limits, directory=lambda: run_directory.path
+    )
     ports = Ports(
         clock=clock,
         signals=ProcessSignals(),
-        run_directory=DiskRunDirectory(
-            Path(run_dir) if run_dir is not None else None, run_id=run_id
-        ),
+        run_directory=run_directory,
+        guard=ProcessGuard(engine=engine),
         skeleton=DockerSkeleton(
             engine=engine, busybox_image=images.busybox, iproute2_image=images.iproute2
         ),
@@ -76,6 +81,22 @@ def testbed(
             limits=limits,
             console_tcp_port=console_tcp_port,
             keep_disks=keep_disks,
+            run_id=run_id,
         ),
     )
     return Testbed(topology=topology, ports=ports, limits=limits)
+
+
+def clear_dead_runs(*, dry_run: bool = False) -> list[SweptRun]:
+    """Remove what dead runs of this user left on this host; with *dry_run* only look for it.
+
+    Returns: every run that left traces, also those that were left alone, and why.
+
+    Raises:
+        HostError: the Docker daemon can't be asked.
+    """
+    engine = DockerEngine(run_id=uuid4().hex[:8], clock=SystemClock(), limits=Limits())
+    try:
+        return Recovery(engine).sweep(dry_run=dry_run)
+    finally:
+        engine.close()

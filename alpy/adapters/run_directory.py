@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+from alpy.adapters.recovery.liveness import DEBUG_LOG, first_line
 from alpy.core.errors import InvalidValueError, RunDirectoryError
 
 
@@ -26,7 +28,8 @@ def time_stamp(moment: datetime) -> str:
 class DiskRunDirectory:
     """A folder that only its owner can enter: the evidence may hold the test's secrets.
 
-    Without a *path* it is a new folder in `./runs`, named by the time in UTC and *run_id*.
+    Without a *path* it is a new folder in `./runs`, named by the time in UTC and *run_id*. From
+    `take` to `release` its debug.log is locked: the kernel frees the lock of a run that dies.
     """
 
     def __init__(
@@ -83,7 +86,7 @@ class DiskRunDirectory:
                 self._fault = self._fault or error
             if self._fault:
                 raise RunDirectoryError(
-                    asked=f"write {self.path / 'debug.log'}",
+                    asked=f"write {self.path / DEBUG_LOG}",
                     found=str(self._fault.strerror),
                     remedy="The log of this run is not complete; make room for the next one",
                 ) from self._fault
@@ -113,17 +116,20 @@ class DiskRunDirectory:
             ) from exists
 
     def _open_log(self) -> None:
-        path = self.path / "debug.log"
+        path = self.path / DEBUG_LOG
         # Made exclusively: of two runs that found the same folder empty, one is refused here.
         # Bytes that are no text come from appliances; they must not end the log.
         log = path.open("x", buffering=1, encoding="utf-8", errors="backslashreplace")
         try:
-            log.write(f"{time_stamp(self._now())} run {self._run_id}\n")
+            log.write(f"{time_stamp(self._now())} {first_line(self._run_id)}\n")
         except OSError:
             with suppress(OSError):
                 log.close()
             path.unlink()
             raise
+        # Where there are no locks, as on some network disks, the process alone tells who lives.
+        with suppress(OSError):
+            fcntl.flock(log.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._log = log
 
     def _refusal(self, error: Exception) -> RunDirectoryError:

@@ -23,6 +23,7 @@ _TUNSETPERSIST: Final = 0x400454CB
 _IFF_TAP: Final = 0x0002
 _IFF_NO_PI: Final = 0x1000
 _IFF_VNET_HDR: Final = 0x4000
+_PLAIN_TAP: Final = _IFF_TAP | _IFF_NO_PI
 # struct ifreq: a name of 16 bytes, flags of two, and the rest of the union.
 _IFREQ: Final = "16sH22x"
 
@@ -32,8 +33,17 @@ _RUN_LETTERS: Final = 7
 
 def tap_name(run_id: str, link: int) -> str:
     """A name that this run and link have for themselves, of at most 15 characters."""
+    return f"{_stem(run_id)}{link:x}"
+
+
+def is_tap_of_run(name: str, run_id: str) -> bool:
+    """Whether *name* is what `tap_name` calls a tap of this run."""
+    return name.startswith(_stem(run_id))
+
+
+def _stem(run_id: str) -> str:
     digest = hashlib.sha256(run_id.encode()).digest()
-    return f"alpy{base64.b32encode(digest).decode().lower()[:_RUN_LETTERS]}{link:x}"
+    return f"alpy{base64.b32encode(digest).decode().lower()[:_RUN_LETTERS]}"
 
 
 def open_tun_device() -> int:
@@ -56,6 +66,30 @@ def _remedy(error: OSError) -> str:
             f"Let ordinary users open it, which is the usual setting: sudo chmod 0666 {TUN_DEVICE}"
         )
     return "Load the kernel's module: sudo modprobe tun"
+
+
+def delete_tap(name: str) -> None:
+    """Delete a tap of this user that nobody holds open. One that is gone is no error.
+
+    No privilege is needed: who may open a tap may also make it vanish with its last holder.
+
+    Raises:
+        HostError: it is still there.
+    """
+    if not interface_exists(name):
+        return
+    descriptor = open_tun_device()
+    try:
+        fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack(_IFREQ, name.encode(), _PLAIN_TAP))
+        fcntl.ioctl(descriptor, _TUNSETPERSIST, 0)
+    except OSError as error:
+        raise HostError(
+            asked=f"delete tap {name}",
+            found=os.strerror(error.errno or 0),
+            remedy=f"Remove it by hand: sudo ip link delete {name}",
+        ) from error
+    finally:
+        os.close(descriptor)
 
 
 class HostTap:
@@ -85,7 +119,7 @@ class HostTap:
         """
         self._check_name()
         self._descriptor = open_tun_device()
-        flags = _IFF_TAP | _IFF_NO_PI | (_IFF_VNET_HDR if self._link.offload else 0)
+        flags = _PLAIN_TAP | (_IFF_VNET_HDR if self._link.offload else 0)
         try:
             request = struct.pack(_IFREQ, self.name.encode(), flags)
             fcntl.ioctl(self._descriptor, _TUNSETIFF, request)

@@ -76,7 +76,8 @@ class AppSpec:
     *files* maps a path in the container to its content, or to a file on the host that is copied in.
     *volumes* maps a host directory to a path in the container; ":ro" after it forbids writes.
     *capabilities* are added to Docker's default ones, as "NET_ADMIN". *options* are passed to
-    docker-py's `containers.create` as they are.
+    docker-py's `containers.create` as they are. An app shares its node's process namespace, so that
+    it dies with it; `{"pid_mode": ""}` gives it one of its own, in which it is process 1.
     """
 
     image: str

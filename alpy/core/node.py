@@ -57,6 +57,7 @@ class Node:
             routes=tuple(map(_route, routes)),
             mtu=mtu,
         )
+        self._bench.watch()
         with step(log, f"Configure node {self.number}", addresses=" ".join(map(str, addresses))):
             self._skeleton.configure({self.number: config})
 

@@ -29,7 +29,7 @@ _WATCH_INTERVAL = 0.25
 
 @frozen(kw_only=True, eq=False)
 class Bench:
-    """What the nodes of one testbed share. *watch* raises when the DUT has died."""
+    """What the nodes of one testbed share. *watch* raises when the DUT is not up, or has died."""
 
     ports: Ports
     teardown: Teardown
@@ -59,6 +59,7 @@ class RunningApp:
     @classmethod
     def start(cls, spec: AppSpec, *, node: int, bench: Bench) -> RunningApp:
         """Make and start a container for *spec*; it runs when this returns."""
+        bench.watch()
         app = cls(name=bench.name_for(spec, node), spec=spec, node=node, bench=bench)
         app._take()
         return app

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from attrs import asdict, define, field
+from attrs import Factory, asdict, define, field
 
 from alpy.core.dut import Dut
 from alpy.core.errors import LifecycleError, MachineDiedError
@@ -46,16 +46,17 @@ class Testbed:
     """What the kernel counted at each link, once the test is over."""
     captures: tuple[CaptureSummary, ...] = field(default=(), init=False)
     """What each capture holds, once the test is over."""
-    _teardown: Teardown = field(factory=lambda: Teardown(report=_report), init=False)
+    _teardown: Teardown = field(
+        default=Factory(lambda self: Teardown(report=self._report), takes_self=True), init=False
+    )
+    _leaves_something: bool = field(default=False, init=False)
     _console: Console | None = field(default=None, init=False)
     _entered: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         ports = self.ports
         self.dut = Dut(machine=ports.machine, clock=ports.clock, limits=self.limits)
-        bench = Bench(
-            ports=ports, teardown=self._teardown, limits=self.limits, watch=self.dut.check_alive
-        )
+        bench = Bench(ports=ports, teardown=self._teardown, limits=self.limits, watch=self._watch)
         self.nodes = tuple(Node(link=link, bench=bench) for link in self.topology.links)
 
     @property
@@ -67,7 +68,7 @@ class Testbed:
         """
         if self._console is None:
             raise LifecycleError(
-                step="use the console of", state="not launched", allowed=["enter the testbed"]
+                step="use the console of", state="not launched yet", allowed=["enter the testbed"]
             )
         return self._console
 
@@ -97,11 +98,21 @@ class Testbed:
     ) -> None:
         self._settle(fault)
 
+    def _watch(self) -> None:
+        if not self._entered:
+            raise LifecycleError(
+                step="use a node of", state="not launched yet", allowed=["enter the testbed"]
+            )
+        self.dut.check_alive()
+
     def _take_all(self) -> None:
         self.ports.machine.check(self.topology)
         self._teardown.owe("connection to Docker", self.ports.skeleton.close)
         self.ports.skeleton.check()
         self._take_run_directory()
+        self._teardown.owe("guard", self._end_guard)
+        self.ports.guard.stand_by()
+        self.ports.guard.clear_dead_runs()
         with step(log, "Create tap interfaces"):
             self._teardown.owe("tap interfaces", self.ports.skeleton.remove_taps)
             taps = self.ports.skeleton.create_taps(self.topology.links)
@@ -123,6 +134,12 @@ class Testbed:
         self._teardown.owe("debug log", lambda: remove_sink(run.write_debug))
         add_sink(run.write_debug)
         log.info(f"Evidence goes to {run.path}")
+
+    def _end_guard(self) -> None:
+        # What could not be removed here may go in a while, as when the daemon is back.
+        guard = self.ports.guard
+        end = guard.hand_over if self._leaves_something else guard.dismiss
+        end()
 
     def _launch(self, taps: Sequence[Tap]) -> None:
         machine, owed = self.ports.machine, self._teardown
@@ -161,6 +178,6 @@ class Testbed:
             with step(log, "Clean up"):
                 self._teardown.settle(fault)
 
-
-def _report(fault: Fault) -> None:
-    log.error(f"Teardown: {fault}")
+    def _report(self, fault: Fault) -> None:
+        log.error(f"Teardown: {fault}")
+        self._leaves_something = self._leaves_something or fault.leftover is not None

@@ -13,6 +13,7 @@ from alpy.fakes.apps import FakeApp, FakeApps
 from alpy.fakes.clock import FakeClock
 from alpy.fakes.console import FakeConsole
 from alpy.fakes.faults import Faults, Strike
+from alpy.fakes.guard import FakeGuard
 from alpy.fakes.guest import FakeGuest
 from alpy.fakes.ledger import Change, Entry, Ledger
 from alpy.fakes.machine import FakeMachine
@@ -32,6 +33,7 @@ __all__ = [
     "FakeApps",
     "FakeClock",
     "FakeConsole",
+    "FakeGuard",
     "FakeGuest",
     "FakeMachine",
     "FakeMonitor",

@@ -168,8 +168,14 @@ class FakeConsole:
             return self._expect(wanted, awaited, timeout)
 
     def close(self) -> None:
-        with self._ledger.call("console.close", _log_failed, in_any_case=self._let_go):
-            self._let_go()
+        with self._ledger.call("console.close", _log_failed, in_any_case=self.let_go):
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Be closed. The machine calls this when it is killed."""
+        self._closed = True
+        self._spawn.close()
+        self._ledger.went(_THING)
 
     def _expect(self, wanted: list[str], awaited: str, timeout: float) -> ConsoleMatch:
         compiled: list[Any] = [re.compile(pattern.encode(), re.DOTALL) for pattern in wanted]
@@ -186,11 +192,6 @@ class FakeConsole:
     def _check_open(self) -> None:
         if self._closed:
             raise ConsoleClosedError
-
-    def _let_go(self) -> None:
-        self._closed = True
-        self._spawn.close()
-        self._ledger.went(_THING)
 
     def _too_late(self, awaited: str, seconds: float) -> ConsoleTimeoutError:
         return ConsoleTimeoutError(

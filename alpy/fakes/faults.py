@@ -11,7 +11,9 @@ from attrs import define, field, frozen
 
 from alpy.core.errors import InvalidValueError
 
-ErrorMaker: TypeAlias = Callable[[], BaseException]
+ErrorMaker: TypeAlias = Callable[[], BaseException | None]
+"""Makes the error to raise; None: the call is passed over."""
+Happening: TypeAlias = Callable[[], None]
 
 
 @define(kw_only=True)
@@ -24,6 +26,7 @@ class PlannedFault:
     lasting: bool
     error: BaseException | ErrorMaker | None
     interrupt: bool
+    happening: Happening | None = None
     _met: int = field(default=0, init=False)
     _strikes_on: str | None = field(default=None, init=False)
 
@@ -92,6 +95,29 @@ class Faults:
         """Press Ctrl-C just before or after *call*; it is held back where signals are deferred."""
         self._plan(call, nth, after_effect=after_effect, lasting=False, error=None, interrupt=True)
 
+    def meanwhile(
+        self,
+        call: str | int,
+        happening: Happening,
+        *,
+        nth: int = 1,
+        after_effect: bool = False,
+        lasting: bool = False,
+    ) -> None:
+        """Let *happening* happen just before or after *call*, which goes on as if it had not.
+
+        Time that passes, say, or somebody who removes a node. It is no strike.
+        """
+        self._plan(
+            call,
+            nth,
+            after_effect=after_effect,
+            lasting=lasting,
+            error=None,
+            interrupt=False,
+            happening=happening,
+        )
+
     def at(self, number: int, name: str) -> PlannedFault | None:
         """What strikes at this call."""
         striking = [fault for fault in self._planned if fault.strikes(number, name)]
@@ -106,6 +132,7 @@ class Faults:
         lasting: bool,
         error: BaseException | ErrorMaker | None,
         interrupt: bool,
+        happening: Happening | None = None,
     ) -> None:
         if nth < 1:
             raise InvalidValueError(f"nth = {nth}: calls of one name are counted from 1")
@@ -117,5 +144,6 @@ class Faults:
                 lasting=lasting,
                 error=error,
                 interrupt=interrupt,
+                happening=happening,
             )
         )

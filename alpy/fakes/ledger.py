@@ -105,7 +105,9 @@ class Ledger:
             self._strike(name, fault, error)
 
     def _strike(self, call: str, fault: PlannedFault, declared: ErrorMaker | None) -> None:
-        if fault.interrupt:
+        if fault.happening:
+            fault.happening()
+        elif fault.interrupt:
             self.faults.struck.append(Strike(call, KeyboardInterrupt()))
             self.signals.interrupt()
         elif error := fault.make_error(declared):

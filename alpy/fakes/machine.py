@@ -152,10 +152,11 @@ class FakeMachine:
         return self.said
 
     def kill(self) -> None:
-        with self._ledger.call("machine.kill", _host_failed):
+        with self._ledger.call("machine.kill", _host_failed, in_any_case=self._close_opened):
             if self._launched and not self.has_ended:
                 self.end_is_wanted()
                 self._end(ExitStatus(signal=_SIGKILL))
+            self._close_opened()
 
     def check_capture(self, link: Link) -> CaptureSummary:
         def torn() -> CaptureError:
@@ -169,6 +170,10 @@ class FakeMachine:
             if isinstance(found, CaptureError):
                 raise found
             return found
+
+    def _close_opened(self) -> None:
+        self.monitor.let_go()
+        self.console.let_go()
 
     def _refused(self) -> MachineRefusedError:
         return MachineRefusedError(status=ExitStatus(code=1), stderr="refused, as planned")

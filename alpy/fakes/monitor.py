@@ -111,8 +111,12 @@ class FakeMonitor:
 
     def close(self) -> None:
         with self._ledger.call("monitor.close"):
-            self._open = False
-            self._ledger.went(_THING)
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Be closed. The machine calls this when it is killed."""
+        self._open = False
+        self._ledger.went(_THING)
 
     def _run(
         self,

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from alpy.core.appliance import Appliance
 from alpy.core.link import Link
 from alpy.core.testbed import Testbed
@@ -13,21 +16,23 @@ from alpy.fakes.world import World
 
 def testbed(  # no test, though its name begins so:
     appliance: Appliance,
-    links: int | tuple[Link, ...] = 1,  # noqa: PT028
+    links: int | Sequence[Link] = 2,  # noqa: PT028
     *,
     world: World | None = None,  # noqa: PT028
     limits: Limits | None = None,  # noqa: PT028
+    **_options: Any,
 ) -> Testbed:
     """A testbed in memory: no Docker, no QEMU, no root, no time.
 
     *world* holds what the appliance and the apps do and which calls fail, and can be looked at
-    afterwards; without one nothing is planned, and the console stays silent.
+    afterwards; without one nothing is planned, and the console stays silent. The other options of
+    `alpy.testbed` are taken, and mean nothing here.
 
     Raises:
         InvalidValueError: the values can't work together.
     """
     return Testbed(
-        topology=Topology.of(appliance, links),
+        topology=Topology.of(appliance, links if isinstance(links, int) else tuple(links)),
         ports=(world or World()).ports,
         limits=limits or Limits(),
     )

@@ -12,6 +12,7 @@ from alpy.fakes.apps import FakeApps
 from alpy.fakes.clock import FakeClock
 from alpy.fakes.console import FakeConsole
 from alpy.fakes.faults import Faults
+from alpy.fakes.guard import FakeGuard
 from alpy.fakes.guest import FakeGuest
 from alpy.fakes.ledger import Entry, Ledger
 from alpy.fakes.machine import FakeMachine
@@ -32,12 +33,14 @@ class World:
     _run_dir: Path = field(default=RUN_DIRECTORY, converter=Path, kw_only=True)
     _ledger: Ledger = field(factory=Ledger, init=False)
     run_directory: FakeRunDirectory = field(init=False)
+    guard: FakeGuard = field(init=False)
     skeleton: FakeSkeleton = field(init=False)
     apps: FakeApps = field(init=False)
     machine: FakeMachine = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.run_directory = FakeRunDirectory(self._ledger, path=self._run_dir)
+        self.guard = FakeGuard(self._ledger)
         self.skeleton = FakeSkeleton(self._ledger)
         self.apps = FakeApps(self._ledger)
         self.machine = FakeMachine(self._ledger, self._script)
@@ -49,6 +52,7 @@ class World:
             clock=self.clock,
             signals=self.signals,
             run_directory=self.run_directory,
+            guard=self.guard,
             skeleton=self.skeleton,
             apps=self.apps,
             machine=self.machine,

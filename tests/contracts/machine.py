@@ -12,8 +12,10 @@ from alpy.core.errors import (
     AlpyError,
     ApplianceFileError,
     CaptureError,
+    ConsoleClosedError,
     MachineDiedError,
     MachineRefusedError,
+    MonitorError,
 )
 from alpy.core.exit_status import ExitStatus
 from alpy.core.ports import Machine, Monitor, RunDirectory, Tap
@@ -122,6 +124,25 @@ class MachineContract:
     def test_the_console_can_be_opened_before_the_start(self, rig: MachineRig) -> None:
         launched(rig)
         rig.machine.open_console().close()
+
+    def test_kill_closes_what_was_opened(self, rig: MachineRig) -> None:
+        monitor, console = launched(rig), rig.machine.open_console()
+        rig.machine.kill()
+        with pytest.raises(MonitorError, match="closed"):
+            monitor.execute("query-status")
+        with pytest.raises(ConsoleClosedError):
+            console.send("x")
+        monitor.close()
+        console.close()
+
+    def test_kill_after_their_close_does_nothing_to_monitor_and_console(
+        self, rig: MachineRig
+    ) -> None:
+        monitor, console = launched(rig), rig.machine.open_console()
+        monitor.close()
+        console.close()
+        rig.machine.kill()
+        assert rig.machine.wait_for_exit(timeout=0) == ExitStatus(signal=9)
 
     def test_a_capture_without_traffic_holds_no_frame(self, rig: MachineRig) -> None:
         monitor = launched(rig, links=1)

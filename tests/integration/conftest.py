@@ -4,33 +4,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
-import docker
 import pytest
 
-from tests.conftest import docker_socket_is_open
+from alpy.adapters.clock import SystemClock
+from alpy.core.waiting import Deadline
+from tests.integration import remains
 
-
-def _containers() -> set[str]:
-    if not docker_socket_is_open():
-        return set()
-    client = docker.from_env(timeout=30)
-    try:
-        ours = client.containers.list(all=True, filters={"label": "alpy.run"}, ignore_removed=True)
-        return {f"container {container.name}" for container in ours}
-    finally:
-        client.close()
-
-
-def _taps() -> set[str]:
-    interfaces = Path("/sys/class/net").iterdir()
-    return {f"tap {path.name}" for path in interfaces if (path / "tun_flags").exists()}
+# A run of somebody else that was killed just now is cleared up after by its guard meanwhile.
+PATIENCE = 10.0
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_is_left_behind() -> Iterator[None]:
-    before = _containers() | _taps()
+    before = remains.of_this_process()
     yield
-    left = (_containers() | _taps()) - before
+    deadline = Deadline.after(PATIENCE, clock=SystemClock())
+    while (left := remains.of_this_process() - before) and not deadline.passed:
+        deadline.clock.sleep(0.1)
     assert not left, f"left behind by these tests: {sorted(left)}"

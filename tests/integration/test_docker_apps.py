@@ -13,7 +13,8 @@ import pytest
 from alpy.core.app import OUTPUT_LIMIT, AppSpec
 from alpy.core.errors import DockerError, InvalidValueError, RunDirectoryError
 from alpy.core.exit_status import ExitStatus
-from tests.contracts.apps import PATIENCE, run
+from alpy.core.waiting import wait_until
+from tests.contracts.apps import PATIENCE, run, start
 from tests.integration.docker_rigs import BUSYBOX, DockerAppsRig
 
 pytestmark = pytest.mark.docker
@@ -95,16 +96,54 @@ def test_options_of_docker_run_pass_through(rig: DockerAppsRig) -> None:
     assert printed(rig, app).splitlines() == ["/etc", "/dev/pts/0"]
 
 
-@pytest.mark.parametrize("init", [True, False])
+# In its node's process namespace, or in one of its own with Docker's init, or without.
+PLACES: list[dict[str, Any]] = [{}, {"pid_mode": ""}, {"pid_mode": "", "init": False}]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=str)
 @pytest.mark.parametrize(("command", "code"), [("no-such-command", 127), ("/etc", 126)])
 def test_a_command_that_cannot_run_ends_as_in_a_shell(
-    rig: DockerAppsRig, command: str, code: int, init: bool
+    rig: DockerAppsRig, command: str, code: int, place: dict[str, Any]
 ) -> None:
-    app = spec(command, options={"init": init})
+    app = spec(command, options=place)
     assert run(rig, app) == ExitStatus(code=code)
     assert command in rig.apps.output("app").stderr.decode()
     rig.apps.remove("app")
     assert command in rig.log.read_text()
+
+
+@pytest.mark.parametrize("place", PLACES[:2], ids=str)
+def test_a_program_without_a_handler_ends_by_a_signal(
+    rig: DockerAppsRig, place: dict[str, Any]
+) -> None:
+    start(rig, spec("sleep", "1000", options=place))
+    rig.apps.send_signal("app", "SIGTERM")
+    assert rig.apps.wait("app", timeout=PATIENCE) == ExitStatus(signal=15)
+
+
+def test_a_program_that_asks_for_it_is_the_first_process_of_its_namespace(
+    rig: DockerAppsRig,
+) -> None:
+    app = script("exec cut -d' ' -f1 /proc/self/stat", options=PLACES[2])
+    assert printed(rig, app) == "1\n"
+
+
+def test_apps_die_with_their_node(rig: DockerAppsRig) -> None:
+    start(rig, script("trap '' TERM HUP; sleep 1000; sleep 1000"))
+    rig.remove_behind_our_back("node0")
+    assert rig.apps.wait("app", timeout=5) == ExitStatus(signal=9)
+
+
+def test_orphans_of_an_app_are_collected_and_end_with_it(rig: DockerAppsRig) -> None:
+    # The subshell's child outlives it: one ends at once, one would stay.
+    printed(rig, script("(sleep 0 &); (sleep 1000 &); sleep 0.2"))
+    node = rig.engine.client.containers.get(rig.engine.full_name("node0"))
+    wait_until(
+        lambda: len(node.top(ps_args="-o pid,args")["Processes"]) == 2,
+        awaited="the end of all processes but the node's own",
+        timeout=PATIENCE,
+        clock=rig.clock,
+    )
 
 
 def test_an_app_in_a_dead_node_is_refused(rig: DockerAppsRig) -> None:

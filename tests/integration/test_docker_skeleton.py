@@ -183,14 +183,15 @@ def test_the_counters_of_a_link_whose_tap_has_vanished_are_refused(rig: DockerSk
 def test_a_tap_name_in_use_is_refused_and_left_alone(rig: DockerSkeletonRig) -> None:
     name = tap.tap_name(rig.engine.run_id, 0)
     ip = DockerIp(engine=rig.engine, image=IPROUTE2)
-    ip.run_on_host([ip_batch.make_tap(name, owner=os.geteuid())], name="ip-test")
+    batch = ip_batch.make_tap(name, owner=os.geteuid(), alias=rig.engine.owner.alias())
+    ip.run_on_host(batch, name="ip-test")
     try:
         with pytest.raises(DockerError, match="there already"):
             rig.skeleton.create_taps(links(1))
         rig.skeleton.remove_taps()
         assert rig.leftovers() == [name]
         with pytest.raises(DockerError, match="ip link delete removes it"):
-            ip.run_on_host([ip_batch.make_tap(name, owner=os.geteuid())], name="ip-test")
+            ip.run_on_host(batch, name="ip-test")
     finally:
         ip.run_on_host([ip_batch.delete(name)], name="ip-test")
 
@@ -229,6 +230,7 @@ def test_a_node_has_no_capability_and_no_network_but_its_link(rig: DockerSkeleto
     assert ours.items() <= node.labels.items()
     devices = Path(f"/proc/{pid}/net/dev").read_text()
     assert devices.count(":") == 2
+    assert rig.engine.owner.labels().items() <= node.labels.items()
     assert "eth0:" in devices
 
 

@@ -6,17 +6,15 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from alpy.adapters.clock import SystemClock
 from alpy.adapters.qemu.machine import QemuMachine
-from alpy.adapters.run_directory import DiskRunDirectory
-from alpy.core.appliance import Acceleration, Appliance, Disk, DiskFormat, Firmware, Kernel
+from alpy.core.appliance import Acceleration, Firmware, Kernel
 from alpy.core.errors import (
     CaptureError,
     ConsoleLostError,
@@ -26,79 +24,12 @@ from alpy.core.errors import (
     MachineRefusedError,
 )
 from alpy.core.exit_status import ExitStatus
-from alpy.core.ports import Console, Monitor
 from alpy.core.topology import Topology
 from tests.contracts.machine import COMMAND, END, LAUNCH, MachineContract, launched
-from tests.integration.own_tap import OwnTap
-from tests.integration.tiny_guest import GREETING, write_disk, write_kernel
+from tests.integration.qemu_rig import QemuRig, open_descriptors
+from tests.integration.tiny_guest import GREETING, write_kernel
 
 pytestmark = pytest.mark.qemu
-
-
-def open_descriptors() -> set[str]:
-    folder = Path("/proc/self/fd")
-    return {path.name for path in folder.iterdir() if path.is_symlink()}
-
-
-class QemuRig:
-    """A machine in a folder whose name has all that option syntax trips over."""
-
-    def __init__(self, folder: Path, **options: Any) -> None:
-        self.folder = folder / "a, b = c:d ä"
-        self.folder.mkdir()
-        self.run = DiskRunDirectory(self.folder / "run", run_id="test")
-        self.run.take()
-        self.machine = QemuMachine(clock=SystemClock(), **options)
-        self.monitor: Monitor | None = None
-        self._open: list[Callable[[], None]] = []
-
-    def appliance(self, **options: Any) -> Appliance:
-        disk = Disk(path=write_disk(self.folder / "disk.img"), format=DiskFormat.RAW)
-        defaults = {"name": "tiny", "disks": (disk,), "acceleration": Acceleration.TCG}
-        return Appliance(**{**defaults, "memory_mib": 32, **options})
-
-    def topology(self, links: int = 0) -> Topology:
-        return Topology.of(self.appliance(), links)
-
-    def refused(self) -> Topology:
-        return Topology.of(self.appliance(extra_args=("-device", "no-such-device")), 0)
-
-    def missing(self) -> Topology:
-        return Topology.of(self.appliance(kernel=Kernel(image=self.folder / "missing")), 0)
-
-    def taps(self, topology: Topology) -> Sequence[OwnTap]:
-        try:
-            taps = [OwnTap(link) for link in topology.links]
-        except PermissionError as error:
-            pytest.skip(f"no right to make a tap: {error}")
-        self._open += [tap.close for tap in taps]
-        return taps
-
-    def kill_hypervisor(self) -> None:
-        assert self.machine._process
-        os.kill(self.machine._process.pid, signal.SIGKILL)
-
-    def launch(self, **options: Any) -> Monitor:
-        topology = Topology.of(self.appliance(**options), 0)
-        self.machine.launch(topology, [], self.run)
-        monitor = self.machine.connect_monitor(timeout=LAUNCH, command_timeout=COMMAND)
-        self._open.append(monitor.close)
-        return monitor
-
-    def boot(self, **options: Any) -> tuple[Monitor, Console]:
-        monitor = self.launch(**options)
-        console = self.machine.open_console()
-        self._open.append(console.close)
-        monitor.start()
-        return monitor, console
-
-    def finish(self) -> None:
-        if self.machine._monitor:
-            self.machine._monitor.close()
-        for close in reversed(self._open):
-            close()
-        self.machine.kill()
-        self.run.release()
 
 
 @pytest.fixture
@@ -193,8 +124,7 @@ def test_the_disk_is_not_written_and_its_overlay_is_removed(rig: QemuRig) -> Non
     rig.launch()
     overlay = rig.run.file("disk0.qcow2")
     assert overlay.exists()
-    assert rig.machine._process
-    opened = [path.readlink() for path in Path(f"/proc/{rig.machine._process.pid}/fd").iterdir()]
+    opened = [path.readlink() for path in Path(f"/proc/{rig.pid}/fd").iterdir()]
     assert overlay in opened
     rig.machine.kill()
     assert not list(overlay.parent.glob("disk0*"))
@@ -239,8 +169,7 @@ def test_a_shutdown_is_no_death_to_the_console(rig: QemuRig) -> None:
 
 def test_a_sigterm_from_outside_is_a_death(rig: QemuRig) -> None:
     monitor = rig.launch()
-    assert rig.machine._process
-    os.kill(rig.machine._process.pid, signal.SIGTERM)
+    rig.signal(signal.SIGTERM)
     with pytest.raises(MachineDiedError, match="terminating on signal 15"):
         monitor.wait_for_event("RESET", timeout=20)
     assert not monitor.shut_down_seen()
@@ -248,8 +177,7 @@ def test_a_sigterm_from_outside_is_a_death(rig: QemuRig) -> None:
 
 def test_a_hypervisor_that_hangs_is_given_up_and_killed(rig: QemuRig) -> None:
     monitor = rig.launch()
-    assert rig.machine._process
-    os.kill(rig.machine._process.pid, signal.SIGSTOP)
+    rig.signal(signal.SIGSTOP)
     with pytest.raises(TimeoutError):
         monitor.execute("query-status", timeout=0.1)
     rig.machine.kill()
@@ -352,8 +280,7 @@ def test_a_run_directory_on_a_full_disk_is_told(rig: QemuRig) -> None:
 
 def test_an_interrupt_from_the_terminal_does_not_reach_qemu(rig: QemuRig) -> None:
     rig.launch()
-    assert rig.machine._process
-    assert os.getpgid(rig.machine._process.pid) != os.getpgid(0)
+    assert os.getpgid(rig.pid) != os.getpgid(0)
 
 
 def test_a_check_changes_nothing(rig: QemuRig) -> None:

@@ -22,7 +22,8 @@ def qemu_pid(bed: alpy.Testbed) -> int:
             command_line = (process / "cmdline").read_bytes()
         except OSError:
             continue
-        if command_line.startswith(b"qemu-system") and str(bed.run_dir).encode() in command_line:
+        program = command_line.partition(b"\0")[0]
+        if b"qemu-system" in program and str(bed.run_dir).encode() in command_line:
             return int(process.name)
     raise AssertionError("no QEMU of this run")
 

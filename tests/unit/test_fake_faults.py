@@ -98,3 +98,10 @@ def test_ctrl_c_comes_at_once_or_where_signals_are_delivered(world: World) -> No
 def test_calls_are_counted_from_one(world: World) -> None:
     with pytest.raises(InvalidValueError, match="counted from 1"):
         world.faults.fail("skeleton.check", nth=0)
+
+
+def test_something_can_happen_meanwhile_and_the_call_goes_on(world: World) -> None:
+    world.skeleton.create_nodes(LINKS)
+    world.faults.meanwhile("skeleton.remove_nodes", lambda: world.clock.advance(5))
+    world.skeleton.remove_nodes()
+    assert (world.alive, world.clock.now(), world.faults.struck) == ((), 5, [])

@@ -6,8 +6,11 @@ from alpy.core.interface import InterfaceConfig, Route
 from alpy.core.link import Link
 
 
-def test_a_tap_is_made_for_its_owner() -> None:
-    assert ip_batch.make_tap("alpyx0", owner=1000) == "tuntap add dev alpyx0 mode tap user 1000"
+def test_a_tap_is_made_for_its_owner_and_tells_whose_it_is() -> None:
+    assert ip_batch.make_tap("alpyx0", owner=1000, alias="alpy run=1") == [
+        "tuntap add dev alpyx0 mode tap user 1000",
+        'link set dev alpyx0 alias "alpy run=1"',
+    ]
 
 
 def test_a_tap_is_moved_named_and_raised_in_one_line() -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 import pytest
 
@@ -18,11 +18,7 @@ from tests.readme import readme_example
 def world(monkeypatch: pytest.MonkeyPatch) -> fakes.World:
     world = rabbit_fakes.rabbit_world()
     world.apps.plan(["iperf3", "--server"], seconds=None, listens_on=[5201])
-
-    def testbed(appliance: alpy.Appliance, **options: Any) -> alpy.Testbed:
-        return fakes.testbed(appliance, world=world, links=options["links"])
-
-    monkeypatch.setattr(alpy, "testbed", testbed)
+    monkeypatch.setattr(alpy, "testbed", partial(fakes.testbed, world=world))
     monkeypatch.setattr(rabbit, "appliance", rabbit_fakes.appliance)
     return world
 

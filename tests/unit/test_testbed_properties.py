@@ -100,10 +100,8 @@ LEAVES = {
     "console": ("console",),
     "monitor": ("monitor",),
     "nodes": ("node ", "tap "),
+    "guard": ("guard",),
 }
-
-# Objects in our own process that only the caller holds: a reply lost on the way loses them.
-LOST_WITH_THE_REPLY = {"machine.open_console": "console", "machine.connect_monitor": "monitor"}
 
 RELEASES_NEWEST_FIRST = [
     "apps.remove",
@@ -112,6 +110,8 @@ RELEASES_NEWEST_FIRST = [
     "console.close",
     "machine.kill",
     "skeleton.remove_taps",
+    "guard.hand_over",
+    "guard.dismiss",
     "run_directory.release",
 ]
 
@@ -157,13 +157,10 @@ def _run(life: Life, *plans: Callable[[Faults], None]) -> Case:
     told = "\n".join(_told(raised))
     strikes = world.faults.struck
     injected = [strike.error for strike in strikes]
-    lost = {LOST_WITH_THE_REPLY.get(strike.call) for strike in strikes}
     return Case(
         call=strikes[0].call if strikes else None,
         raised=type(raised) if raised else None,
-        unnamed=tuple(
-            each for each in world.alive if each not in lost and not _is_named(each, told)
-        ),
+        unnamed=tuple(each for each in world.alive if not _is_named(each, told)),
         hidden=tuple(_line(each) for each in injected if _line(each) not in told),
         releases=tuple(call for call in world.calls if call in RELEASES_NEWEST_FIRST),
     )
@@ -229,7 +226,7 @@ def test_these_are_many_cases_and_all_ports_have_theirs() -> None:
     every = [case for life in LIVES for plan in PLANS for case in cases(life, plan)]
     assert len(every) > 2000
     ports = {str(case.call).partition(".")[0] for case in every}
-    others = {"apps", "clock", "console", "machine", "monitor", "run_directory"}
+    others = {"apps", "clock", "console", "guard", "machine", "monitor", "run_directory"}
     assert ports == others | {"skeleton"}
 
 
@@ -237,6 +234,8 @@ SET_UP = [
     "machine.check",
     "skeleton.check",
     "run_directory.take",
+    "guard.stand_by",
+    "guard.clear_dead_runs",
     "skeleton.create_taps",
     "machine.launch",
     "machine.connect_monitor",

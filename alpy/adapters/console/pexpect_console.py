@@ -76,7 +76,12 @@ class PexpectConsole:
             name="alpy console reader",
             daemon=True,
         )
-        self._reader.start()
+        try:
+            self._reader.start()
+        except BaseException:
+            # An interrupt: nobody else will know of this console.
+            self._let_go()
+            raise
 
     @property
     def clock(self) -> Clock:
@@ -151,7 +156,8 @@ class PexpectConsole:
             self._connection.shutdown(socket.SHUT_RDWR)
         except OSError as error:
             log.debug("Console was gone already", why=str(error))
-        self._reader.join(_CLOSE_SECONDS)
+        if self._reader.ident is not None:
+            self._reader.join(_CLOSE_SECONDS)
         if self._server:
             self._server.close()
         self._connection.close()

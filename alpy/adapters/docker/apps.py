@@ -32,7 +32,12 @@ class _App:
 
 
 class DockerApps:
-    """An Apps port: one container for each app, in the network namespace of its node."""
+    """An Apps port: one container for each app, in the namespaces of its node.
+
+    It shares the node's network, and its processes too: so an app can't outlive its node, which
+    can't outlive us. An app that has to be the first process of a namespace of its own asks for it
+    with the option `pid_mode=""`. Then it gets Docker's init, unless it has `init=False` too.
+    """
 
     def __init__(self, *, engine: DockerEngine) -> None:
         self._engine = engine
@@ -44,8 +49,8 @@ class DockerApps:
         check_files(spec.files)
         # Known before it is made: a lost answer must not hide it from `remove`.
         self._apps[name] = _App(spec=spec, record=OutputRecord(app=name, path=log))
-        network = f"container:{self._engine.full_name(f'node{node}')}"
-        options = {"network_mode": network, **_options(spec), **spec.options}
+        home = f"container:{self._engine.full_name(f'node{node}')}"
+        options = {"network_mode": home, "pid_mode": home, **_options(spec), **spec.options}
         self._engine.create(name, image=spec.image, role="app", **options)
         self._engine.put_files(name, spec.files)
 
@@ -63,8 +68,8 @@ class DockerApps:
             self._excuse(name, app, error)
 
     def _excuse(self, name: str, app: _App, error: DockerError) -> None:
-        # Without an init, a command that can't be run fails Docker's start, and not the app. The
-        # code that Docker notes then is what `docker run` would exit with.
+        # A command that can't be run fails Docker's start, and not the app. The code that Docker
+        # notes then is what `docker run` would exit with.
         code = int(self._engine.state(name)["ExitCode"])
         if code not in _NO_COMMAND:
             raise error
@@ -134,8 +139,8 @@ def _options(spec: AppSpec) -> Mapping[str, Any]:
         "user": spec.user,
         "cap_add": list(spec.capabilities),
         "mounts": [_mount(host, target) for host, target in spec.volumes.items()],
-        # As the first process of its namespace, a program without a handler would ignore SIGTERM,
-        # and nobody would collect its orphans. Docker's init does, and passes on exit codes.
+        # For an app with a process namespace of its own. As the first process there, a program
+        # without a handler would ignore SIGTERM, and nobody would collect its orphans.
         "init": True,
         # The run directory holds what it says; Docker need not keep a second copy of it.
         "log_config": {"Type": "none"},

@@ -8,15 +8,16 @@ import math
 import os
 import socket
 import threading
-from collections.abc import Mapping
-from pathlib import PurePath
-from typing import Any, Final, Literal, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any, Literal, TypeAlias
 
 import docker
 import docker.errors
 
 from alpy.adapters.docker.container_files import packed
 from alpy.adapters.docker.errors import is_conflict, is_gone, translated
+from alpy.adapters.recovery.owner import ROLE_LABEL, Owner, this_process
 from alpy.core.errors import DeadlineError, DockerError
 from alpy.core.narrative import get_logger
 from alpy.core.ports import Clock
@@ -26,25 +27,39 @@ log = get_logger("alpy.docker")
 
 Role: TypeAlias = Literal["node", "ip", "app"]
 
-# By these labels a person, or a later run, finds what a killed run left behind.
-RUN_LABEL: Final = "alpy.run"
-ROLE_LABEL: Final = "alpy.role"
+
+def no_directory() -> None:
+    """The run has no folder for its evidence."""
 
 
 class DockerEngine:
     """The daemon's connection and the containers of one run, told apart by short names.
 
     Nothing is asked of the daemon before the first call. Every call can raise DockerError: the
-    daemon can't be reached, does not answer within the limit, or refused.
+    daemon can't be reached, does not answer within the limit, or refused. *directory*, asked when
+    something is made, is told to whoever finds what a killed run left behind.
     """
 
-    def __init__(self, *, run_id: str, clock: Clock, limits: Limits) -> None:
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        clock: Clock,
+        limits: Limits,
+        directory: Callable[[], Path | None] = no_directory,
+    ) -> None:
         self.run_id = run_id
+        self._directory = directory
         self.clock = clock
         self.limits = limits
         self._client: docker.DockerClient | None = None
         self._connecting = threading.Lock()
         self._timeout = math.ceil(limits.container)
+
+    @property
+    def owner(self) -> Owner:
+        """Whose all is that is made here."""
+        return this_process(self.run_id, self._directory())
 
     @property
     def client(self) -> docker.DockerClient:
@@ -99,7 +114,7 @@ class DockerEngine:
         Raises:
             ImageMissingError: the image is not on this host. Nothing is pulled.
         """
-        labels = {**options.pop("labels", {}), RUN_LABEL: self.run_id, ROLE_LABEL: role}
+        labels = {**options.pop("labels", {}), **self.owner.labels(), ROLE_LABEL: role}
         log.debug("create container", name=name, image=image, command=options.get("command"))
         with translated(f"create container {name}", image=image):
             self.client.containers.create(
@@ -163,22 +178,34 @@ class DockerEngine:
         Raises:
             DockerError: it is still there.
         """
+        self.remove_by(self.full_name(name), name=name)
+
+    def remove_by(self, reference: str, *, name: str) -> None:
+        """Remove as `remove` does, any container, by its id or full name; *name* is for people."""
         log.debug("remove container", name=name)
         with translated(f"remove container {name}"):
             try:
-                self.client.api.remove_container(self.full_name(name), force=True, v=True)
+                self.client.api.remove_container(reference, force=True, v=True)
             except docker.errors.APIError as error:
                 if is_gone(error):
                     return
                 # 409: somebody else's removal, or Docker's own after the end, is under way.
                 if not is_conflict(error):
                     raise
-                self._wait_until_gone(name)
+                self._wait_until_gone(reference, name)
 
-    def _wait_until_gone(self, name: str) -> None:
+    def containers(self, *labels: str) -> Sequence[Mapping[str, Any]]:
+        """Docker's short record of every container that has *labels*, running or not."""
+        with translated("list containers"):
+            found: Sequence[Mapping[str, Any]] = self.client.api.containers(
+                all=True, filters={"label": list(labels)}
+            )
+            return found
+
+    def _wait_until_gone(self, reference: str, name: str) -> None:
         try:
             wait_until(
-                lambda: self._is_gone(name),
+                lambda: self._is_gone(reference, name),
                 awaited=f"the end of container {name}",
                 timeout=self.limits.container,
                 clock=self.clock,
@@ -187,13 +214,13 @@ class DockerEngine:
             raise DockerError(
                 asked=f"remove container {name}",
                 found="its removal began, but it is still there",
-                remedy=f"Remove it by hand: docker rm --force {self.full_name(name)}",
+                remedy=f"Remove it by hand: docker rm --force {reference}",
             ) from error
 
-    def _is_gone(self, name: str) -> bool:
+    def _is_gone(self, reference: str, name: str) -> bool:
         with translated(f"look for container {name}"):
             try:
-                self.client.api.inspect_container(self.full_name(name))
+                self.client.api.inspect_container(reference)
             except docker.errors.NotFound:
                 return True
         return False

@@ -14,9 +14,12 @@ INTERFACE = "eth0"
 _DEFAULT = {4: "0.0.0.0/0", 6: "::/0"}
 
 
-def make_tap(name: str, *, owner: int) -> str:
-    """A persistent tap that the user with the id *owner* may open."""
-    return f"tuntap add dev {name} mode tap user {owner}"
+def make_tap(name: str, *, owner: int, alias: str) -> Sequence[str]:
+    """A persistent tap that the user with the id *owner* may open; *alias* tells whose it is."""
+    return [
+        f"tuntap add dev {name} mode tap user {owner}",
+        f'link set dev {name} alias "{alias}"',
+    ]
 
 
 def delete(name: str) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A node: a container that keeps a network namespace alive, and nothing else."""
+"""A node: a container that keeps the namespaces of its link alive, and nothing else."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ _IPV6_SYSCTLS: Final = {
 }
 # Any user of an app may ping and may listen on port 80, as Docker itself sets it since 20.10.
 _IPV4_SYSCTLS: Final = {
+    # A node is a host: what is not for it must not come back to the wire.
+    "net.ipv4.ip_forward": "0",
     "net.ipv4.ping_group_range": "0 2147483647",
     "net.ipv4.ip_unprivileged_port_start": "0",
 }
@@ -34,7 +36,7 @@ class DockerNode:
     """The node at the far end of one link.
 
     Its process is `cat`, which reads from us: when this process dies in whatever way, `cat` sees
-    the end of its input, and Docker removes the container.
+    the end of its input, Docker removes the container, and all of its apps die with it.
     """
 
     def __init__(self, *, engine: DockerEngine, image: str, number: int) -> None:
@@ -60,6 +62,8 @@ class DockerNode:
             role="node",
             entrypoint=["cat"],
             stdin_open=True,
+            # The apps live in its process namespace, so it collects the orphans they leave.
+            init=True,
             user="0",
             network_mode="none",
             cap_drop=["ALL"],

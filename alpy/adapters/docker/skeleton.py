@@ -52,7 +52,12 @@ class DockerSkeleton:
         _refuse_names_in_use(taps)
         # Known before they are made: a lost answer must not hide them from `remove_taps`.
         self._taps = {tap.link.number: tap for tap in taps}
-        batch = [ip_batch.make_tap(tap.name, owner=os.geteuid()) for tap in taps]
+        alias = self._engine.owner.alias()
+        batch = [
+            line
+            for tap in taps
+            for line in ip_batch.make_tap(tap.name, owner=os.geteuid(), alias=alias)
+        ]
         self._ip.run_on_host(batch, name="ip-make-taps")
         for tap in taps:
             tap.open()

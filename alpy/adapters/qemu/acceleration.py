@@ -99,7 +99,7 @@ class KvmProbe:
                     stderr=said,
                     cwd=folder,
                     env=environment(),
-                )  # fmt: skip
+                )
             )
             said.seek(0)
             words = " ".join(said.read(_WORDS).decode(errors="replace").split())

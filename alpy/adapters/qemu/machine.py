@@ -3,22 +3,21 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 from collections.abc import Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Final
 
 from alpy.adapters.console.pexpect_console import PexpectConsole
 from alpy.adapters.pcap import count_frames
 from alpy.adapters.qemu.acceleration import KvmProbe, choose_acceleration, default_memory
 from alpy.adapters.qemu.command import HostFacts, check_expressible, command_line
-from alpy.adapters.qemu.disk_overlay import base_link, check_image, create_overlay
+from alpy.adapters.qemu.disk_overlay import check_image
 from alpy.adapters.qemu.files import check_iso, check_kernel, check_readable
-from alpy.adapters.qemu.firmware import FirmwareFiles, find_firmware
+from alpy.adapters.qemu.firmware import find_firmware
 from alpy.adapters.qemu.process import QemuProcess
 from alpy.adapters.qemu.program import check_nic_model, check_version
+from alpy.adapters.qemu.working_files import WorkingFiles, readable
 from alpy.adapters.qmp.monitor import QmpMonitor
 from alpy.core.appliance import Acceleration, Appliance, Firmware
 from alpy.core.errors import (
@@ -33,6 +32,7 @@ from alpy.core.exit_status import ExitStatus
 from alpy.core.link import Link
 from alpy.core.narrative import get_logger
 from alpy.core.ports import CaptureSummary, Clock, RunDirectory, Tap
+from alpy.core.teardown import Teardown
 from alpy.core.topology import Topology
 from alpy.core.waiting import Limits
 
@@ -49,7 +49,8 @@ class QemuMachine:
 
     *console_tcp_port*: let people telnet to the console on this port of localhost. *kvm_memory*:
     the folder in which to remember whether KVM works; the user's own by default. *keep_disks*:
-    leave in the run directory what the appliance wrote on its disks.
+    leave in the run directory what the appliance wrote on its disks. *run_id*: by what QEMU can be
+    found, as ALPY_RUN in its environment.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class QemuMachine:
         console_tcp_port: int | None = None,
         kvm_memory: Path | None = None,
         keep_disks: bool = False,
+        run_id: str | None = None,
     ) -> None:
         self._clock = clock
         self._limits = limits or Limits()
@@ -70,13 +72,15 @@ class QemuMachine:
         self._console_tcp_port = console_tcp_port
         self._kvm_memory = kvm_memory
         self._keep_disks = keep_disks
+        self._run_id = run_id
         self._acceleration: Acceleration | None = None
         self._run: RunDirectory | None = None
         self._process: QemuProcess | None = None
+        self._files: WorkingFiles | None = None
         self._monitor: QmpMonitor | None = None
+        self._console: PexpectConsole | None = None
         self._monitor_end: socket.socket | None = None
         self._console_end: socket.socket | None = None
-        self._passing: list[Path] = []
         self._killed = False
 
     def check(self, topology: Topology) -> None:
@@ -87,7 +91,7 @@ class QemuMachine:
             check_nic_model(self._program, appliance.nic_model.value)
         self._check_files(appliance)
         if appliance.firmware is Firmware.UEFI:
-            find_firmware(_readable)
+            find_firmware(readable)
         self._acceleration = self._choose_acceleration(appliance)
         if version < _STRIPS_HEADERS and any(link.offload for link in topology.links):
             _log.warning(
@@ -96,16 +100,20 @@ class QemuMachine:
             )
 
     def launch(self, topology: Topology, taps: Sequence[Tap], run: RunDirectory) -> None:
-        ends: list[socket.socket] = []
-        try:
-            self._run = run
-            overlays = self._create_overlays(topology.appliance, run)
-            firmware = self._copy_firmware(topology.appliance, run)
-            self._monitor_end, monitor_peer = self._pair(ends)
-            self._console_end, console_peer = self._pair(ends)
+        # Each thing belongs to this object before it does anything: an interrupt comes anywhere,
+        # and then `kill` must know it.
+        self._run = run
+        self._files = WorkingFiles(run=run, image_program=self._image_program)
+        overlays = self._files.create_overlays(topology.appliance.disks)
+        firmware = self._files.copy_firmware(topology.appliance.firmware)
+        acceleration = self._acceleration or self._choose_acceleration(topology.appliance)
+        self._monitor_end, monitor_peer = socket.socketpair()
+        self._console_end, console_peer = socket.socketpair()
+        # Of what QEMU inherits, a copy left here would outlive it and hide its end.
+        with monitor_peer, console_peer:
             facts = HostFacts(
                 program=self._program,
-                acceleration=self._acceleration or self._choose_acceleration(topology.appliance),
+                acceleration=acceleration,
                 directory=Path.cwd(),
                 captures=run.path,
                 monitor_fd=monitor_peer.fileno(),
@@ -118,45 +126,36 @@ class QemuMachine:
                 command_line(topology, facts),
                 log=run.file("qemu.log"),
                 inherit=(facts.monitor_fd, facts.console_fd, *facts.tap_fds),
+                run_id=self._run_id,
             )
-            _log.debug("QEMU started", pid=self._process.pid)
-        finally:
-            # Of what QEMU inherited, a copy left here would outlive it and hide its end.
-            for end in ends:
-                end.close()
+            self._process.start(timeout=self._limits.launch)
 
     def connect_monitor(self, *, timeout: float, command_timeout: float) -> QmpMonitor:
-        if self._process is None or self._run is None:
+        if self._monitor_end is None or self._run is None:
             raise MachineRefusedError(status=None, stderr="it was not launched")
-        connection, self._monitor_end = self._monitor_end, None
-        if connection is None:
+        if self._monitor:
             raise MonitorError(command="(greeting)", answer="the monitor was connected before")
-        monitor = QmpMonitor(
-            connection=connection,
+        self._monitor = QmpMonitor(
+            connection=self._monitor_end,
             transcript=self._run.file("qmp.log"),
             clock=self._clock,
             command_timeout=command_timeout,
             on_lost=self._death,
         )
         try:
-            monitor.connect(timeout=timeout)
+            self._monitor.connect(timeout=timeout)
         except MachineDiedError as error:
-            monitor.close()
             raise MachineRefusedError(status=error.status, stderr=error.stderr) from error
-        except BaseException:
-            monitor.close()
-            raise
-        self._monitor = monitor
-        return monitor
+        return self._monitor
 
     def open_console(self) -> PexpectConsole:
-        if self._process is None or self._run is None:
+        if self._console_end is None or self._run is None:
             raise MachineRefusedError(status=None, stderr="it was not launched")
-        if self._console_end is None:
+        if self._console:
             raise HostError(
                 asked="open the console", found="it was before", remedy="Keep the first"
             )
-        console = PexpectConsole(
+        self._console = PexpectConsole(
             connection=self._console_end,
             raw_log=self._run.file("console.log"),
             text_log=self._run.file("console.txt"),
@@ -164,9 +163,7 @@ class QemuMachine:
             on_lost=self._unasked_death,
             tcp_port=self._console_tcp_port,
         )
-        # From here on it is the console's to close.
-        self._console_end = None
-        return console
+        return self._console
 
     def wait_for_exit(self, *, timeout: float) -> ExitStatus | None:
         return self._process.wait(timeout) if self._process else None
@@ -176,15 +173,14 @@ class QemuMachine:
 
     def kill(self) -> None:
         self._killed = True
-        try:
-            if self._process:
-                self._process.kill(timeout=self._limits.quit)
-        finally:
-            for end in (self._monitor_end, self._console_end):
-                if end:
-                    end.close()
-            self._monitor_end = self._console_end = None
-            self._remove_passing()
+        release = Teardown()
+        release.owe("files of QEMU's own", self._remove_files)
+        release.owe("sockets to QEMU", self._close_ends)
+        release.owe("console", self._close_console)
+        release.owe("monitor", self._close_monitor)
+        # First of all, so that the logs of the other two hold its last words.
+        release.owe("process of QEMU", self._end_process)
+        release.settle()
 
     def check_capture(self, link: Link) -> CaptureSummary:
         if self._run is None or self._process is None:
@@ -211,51 +207,26 @@ class QemuMachine:
         probe = KvmProbe(program=self._program, memory=self._kvm_memory or default_memory())
         return choose_acceleration(appliance.acceleration, cpu=appliance.cpu, probe=probe)
 
-    def _create_overlays(self, appliance: Appliance, run: RunDirectory) -> tuple[Path, ...]:
-        overlays = []
-        for number, disk in enumerate(appliance.disks):
-            overlay = run.file(f"disk{number}.qcow2")
-            self._passing += (overlay, base_link(overlay))
-            create_overlay(
-                self._image_program, image=Path(disk.path), format_=disk.format, overlay=overlay
-            )
-            overlays.append(overlay)
-        return tuple(overlays)
+    def _close_console(self) -> None:
+        if self._console:
+            self._console.close()
 
-    def _copy_firmware(self, appliance: Appliance, run: RunDirectory) -> FirmwareFiles | None:
-        if appliance.firmware is not Firmware.UEFI:
-            return None
-        found = find_firmware(_readable)
-        variables = run.file("uefi-variables.fd")
-        self._passing.append(variables)
-        try:
-            shutil.copyfile(found.variables, variables)
-        except OSError as error:
-            raise HostError(
-                asked=f"copy UEFI's variable store to {variables}",
-                found=os.strerror(error.errno or 0),
-                remedy="Make room, or choose another run directory",
-            ) from error
-        return FirmwareFiles(code=found.code, variables=variables)
+    def _close_monitor(self) -> None:
+        if self._monitor:
+            self._monitor.close()
 
-    def _pair(self, ends: list[socket.socket]) -> tuple[socket.socket, socket.socket]:
-        ours, theirs = socket.socketpair()
-        ends.append(theirs)
-        return ours, theirs
+    def _end_process(self) -> None:
+        if self._process:
+            self._process.kill(timeout=self._limits.quit)
 
-    def _remove_passing(self) -> None:
-        passing, self._passing = self._passing, []
-        if self._keep_disks:
-            return
-        for path in passing:
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:
-                raise HostError(
-                    asked=f"remove {path}",
-                    found=os.strerror(error.errno or 0),
-                    remedy="Remove it by hand; it is no evidence",
-                ) from error
+    def _close_ends(self) -> None:
+        for end in (self._monitor_end, self._console_end):
+            if end:
+                end.close()
+
+    def _remove_files(self) -> None:
+        if self._files and not self._keep_disks:
+            self._files.remove()
 
     def _death(self) -> MachineDiedError:
         status = self.wait_for_exit(timeout=_DEATH_SECONDS)
@@ -270,7 +241,3 @@ class QemuMachine:
             if self._monitor.quit_asked or self._monitor.shut_down_seen():
                 return None
         return None if self._killed or death.status is None else death
-
-
-def _readable(path: PurePath) -> bool:
-    return os.access(path, os.R_OK)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files that QEMU writes on in the run directory and that are no evidence: they pass with it."""
+"""Files that QEMU works on in the run directory; they are no evidence, and go when it goes."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from attrs import frozen
 from alpy.core.ports.apps import Apps
 from alpy.core.ports.clock import Clock
 from alpy.core.ports.console import Console, ConsoleMatch
+from alpy.core.ports.guard import Guard
 from alpy.core.ports.machine import CaptureSummary, Machine
 from alpy.core.ports.monitor import Event, Monitor
 from alpy.core.ports.run_directory import RunDirectory
@@ -25,6 +26,7 @@ __all__ = [
     "Console",
     "ConsoleMatch",
     "Event",
+    "Guard",
     "Machine",
     "Monitor",
     "Ports",
@@ -42,6 +44,7 @@ class Ports:
     clock: Clock
     signals: Signals
     run_directory: RunDirectory
+    guard: Guard
     skeleton: Skeleton
     apps: Apps
     machine: Machine

@@ -74,10 +74,13 @@ class Machine(Protocol):
         ...
 
     def kill(self) -> None:
-        """End the process at once and collect it.
+        """End the process at once and collect it; then close the monitor and the console.
+
+        All that was opened from here is closed when this returns, and also when it raises.
 
         Raises:
-            HostError: it is still there.
+            HostError: the process, or a file that was to go with it, is still there.
+            RunDirectoryError: as for their `close`, if nobody has called that before.
         """
         ...
 

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Processes that carry their run's id in their environment, as QEMU does."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from attrs import evolve
+
+from alpy.adapters.recovery.owner import Owner, start_of, this_process
+from alpy.adapters.recovery.traces import Trace
+from alpy.core.errors import HostError
+
+RUN_VARIABLE: Final = "ALPY_RUN"
+# A process that was killed is gone in milliseconds, if it does not hang in the kernel.
+_END_SECONDS: Final = 5.0
+
+
+class RunProcesses:
+    """A Place: the processes of this user, found in /proc."""
+
+    def find(self) -> Sequence[Trace]:
+        return list(_processes())
+
+    def find_of(self, run: str) -> Sequence[Trace]:
+        return [trace for trace in _processes() if trace.run == run]
+
+    def remove(self, trace: Trace) -> None:
+        pid, start = map(int, trace.handle.split())
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        except OSError as error:
+            raise _refusal(trace, os.strerror(error.errno or 0)) from error
+        try:
+            # The descriptor stands for one process now: is it the one that was found?
+            if start_of(pid) == start and _run_of(pid) == trace.run:
+                _kill(descriptor, trace)
+        finally:
+            os.close(descriptor)
+
+
+def _kill(descriptor: int, trace: Trace) -> None:
+    try:
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    except OSError as error:
+        raise _refusal(trace, os.strerror(error.errno or 0)) from error
+    end = select.poll()
+    end.register(descriptor, select.POLLIN)
+    if not end.poll(_END_SECONDS * 1000):
+        raise _refusal(trace, f"it is still there after {_END_SECONDS:g} s")
+
+
+def _processes() -> Iterator[Trace]:
+    ours = os.geteuid()
+    with os.scandir("/proc") as entries:
+        for entry in entries:
+            with suppress(OSError, ValueError):  # it ended meanwhile, or is no process
+                if entry.name.isdecimal() and entry.stat().st_uid == ours:
+                    yield from _trace(int(entry.name))
+
+
+def _trace(pid: int) -> Iterator[Trace]:
+    run, start = _run_of(pid), start_of(pid)
+    if run and start is not None and pid != os.getpid():
+        name = Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
+        yield Trace(
+            run=run, what=f"process {pid} ({name})", handle=f"{pid} {start}", owner=_owner(pid, run)
+        )
+
+
+def _run_of(pid: int) -> str:
+    try:
+        variables = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return ""
+    head = f"{RUN_VARIABLE}=".encode()
+    values = (each.removeprefix(head) for each in variables.split(b"\0") if each.startswith(head))
+    return next(values, b"").decode(errors="replace")
+
+
+def _owner(pid: int, run: str) -> Owner | None:
+    """The run as its hypervisor shows it: the parent, and the folder that its output goes to.
+
+    An orphan's parent is some other process, which lives: then only a free lock makes it dead.
+    """
+    parent = _parent_of(pid)
+    started = start_of(parent)
+    if started is None:
+        return None
+    return evolve(this_process(run, _folder_of_output(pid)), pid=parent, start=started)
+
+
+def _parent_of(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text(errors="replace")
+    return int(status.partition("\nPPid:")[2].split()[0])
+
+
+def _folder_of_output(pid: int) -> Path | None:
+    try:
+        return Path(f"/proc/{pid}/fd/1").readlink().parent
+    except OSError:
+        return None
+
+
+def _refusal(trace: Trace, found: str) -> HostError:
+    return HostError(asked=f"kill {trace.what}", found=found, remedy="Look at it with ps")

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Taps that were made and never opened; a tap that was opened dies with its last holder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from alpy.adapters.recovery.owner import owner_from_alias
+from alpy.adapters.recovery.traces import Trace
+from alpy.adapters.tap import delete_tap, is_tap_of_run
+
+_INTERFACES: Final = Path("/sys/class/net")
+
+
+class HostTaps:
+    """A Place: the taps of this user in the namespace of this process."""
+
+    def find(self) -> Sequence[Trace]:
+        traces = []
+        for name in _our_taps():
+            owner = owner_from_alias(_read(name, "ifalias"))
+            if owner and is_tap_of_run(name, owner.run):
+                traces.append(Trace(run=owner.run, what=f"tap {name}", handle=name, owner=owner))
+        return traces
+
+    def find_of(self, run: str) -> Sequence[Trace]:
+        return [
+            Trace(run=run, what=f"tap {name}", handle=name)
+            for name in _our_taps()
+            if is_tap_of_run(name, run)
+        ]
+
+    def remove(self, trace: Trace) -> None:
+        delete_tap(trace.handle)
+
+
+def _our_taps() -> Iterator[str]:
+    ours = str(os.geteuid())
+    for path in _INTERFACES.iterdir():
+        # Only a tap has these files; its owner is the user who may open it.
+        if path.name.startswith("alpy") and _read(path.name, "owner") == ours:
+            yield path.name
+
+
+def _read(name: str, fact: str) -> str:
+    with suppress(OSError):
+        return (_INTERFACES / name / fact).read_text(errors="replace").strip()
+    return ""

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A guard in memory, and the runs that died before this one."""
+
+from __future__ import annotations
+
+from attrs import define, field
+
+from alpy.core.errors import HostError
+from alpy.fakes.ledger import Ledger
+from alpy.fakes.skeleton import docker_refused
+
+_THING = "guard"
+# What of a run can outlive its process.
+_OUTLIVES = ("app ", "machine", "node ", "tap ")
+
+
+def _dead() -> HostError:
+    return HostError(asked="the guard", found="it has died", remedy="Clear up: alpy clean")
+
+
+@define
+class FakeGuard:
+    """`leave_behind`, `process_dies` and `die` are the test's levers."""
+
+    _ledger: Ledger
+    _dead_runs: list[str] = field(factory=list, init=False)
+    _stands: bool = field(default=False, init=False)
+
+    def leave_behind(self, thing: str) -> None:
+        """An earlier run died and left *thing* in this world."""
+        self._dead_runs.append(thing)
+        self._ledger.came(thing)
+
+    def die(self) -> None:
+        """Somebody kills the guard."""
+        self._ledger.went(_THING)
+
+    def process_dies(self) -> None:
+        """The process of this run dies now; a guard that stands by clears up after it."""
+        if self._ledger.is_alive(_THING):
+            self._clear()
+            self.die()
+
+    def clear_dead_runs(self) -> None:
+        with self._ledger.call("guard.clear_dead_runs", docker_refused):
+            for thing in self._dead_runs:
+                self._ledger.went(thing)
+            self._dead_runs.clear()
+
+    def stand_by(self) -> None:
+        with self._ledger.call("guard.stand_by", _dead):
+            self._stands = True
+            self._ledger.came(_THING)
+
+    def hand_over(self) -> None:
+        with self._ledger.call("guard.hand_over", _dead):
+            stood, self._stands = self._stands, False
+            if not stood:
+                return
+            if not self._ledger.is_alive(_THING):
+                raise _dead()
+            self._clear()
+            self.die()
+
+    def dismiss(self) -> None:
+        with self._ledger.call("guard.dismiss", _dead):
+            self._stands = False
+            self.die()
+
+    def _clear(self) -> None:
+        for thing in reversed(self._ledger.alive):
+            if thing.startswith(_OUTLIVES):
+                self._ledger.went(thing)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sweep over places in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attrs import define, evolve, field
+
+from alpy.adapters.recovery.liveness import Life, Verdict
+from alpy.adapters.recovery.owner import Owner
+from alpy.adapters.recovery.sweep import Clearing, SweptRun, sweep
+from alpy.adapters.recovery.traces import Trace
+from alpy.core.errors import HostError
+from alpy.fakes import World
+
+US = Owner(run="", pid=1, start=1, boot="today", pidns="1", uid=1000)
+DEAD_RUNS = {"dead", "dead too"}
+
+
+def judge(owner: Owner) -> Verdict:
+    return Verdict(Life.DEAD if owner.run in DEAD_RUNS else Life.ALIVE, "so it is")
+
+
+def refusal() -> HostError:
+    return HostError(asked="remove it", found="it is stuck", remedy="Wait")
+
+
+@define
+class Shelf:
+    """A place: what lies here, and how often it refuses to let go."""
+
+    traces: list[Trace] = field(factory=list)
+    refuses: int = 0
+    arrives_late: list[Trace] = field(factory=list)
+    """What a request brings that is still under way when the rest is found."""
+
+    def put(self, run: str, what: str, *, uid: int = 1000, labelled: bool = True) -> None:
+        owner = evolve(US, run=run, uid=uid) if labelled else None
+        self.traces.append(Trace(run=run, what=what, handle=what, owner=owner))
+
+    silent: bool = False
+    """It can't be asked about a run."""
+
+    def find(self) -> Sequence[Trace]:
+        return list(self.traces)
+
+    def find_of(self, run: str) -> Sequence[Trace]:
+        if self.silent:
+            raise refusal()
+        found = [trace for trace in self.traces if trace.run == run]
+        self.traces += self.arrives_late
+        self.arrives_late = []
+        return found
+
+    def remove(self, trace: Trace) -> None:
+        if self.refuses:
+            self.refuses -= 1
+            raise refusal()
+        self.traces = [each for each in self.traces if each != trace]
+
+    @property
+    def held(self) -> list[str]:
+        return [trace.what for trace in self.traces]
+
+
+def run_sweep(*shelves: Shelf, dry_run: bool = False) -> list[SweptRun]:
+    return sweep(shelves, judge=judge, uid=1000, clock=World().clock, timeout=5, dry_run=dry_run)
+
+
+def test_only_what_dead_runs_left_is_removed() -> None:
+    shelf = Shelf()
+    for run in ("dead", "alive", "dead too"):
+        shelf.put(run, f"container of {run}")
+    swept = run_sweep(shelf)
+    assert shelf.held == ["container of alive"]
+    assert [(run.run, run.dead) for run in swept] == [
+        ("alive", False), ("dead", True), ("dead too", True),
+    ]  # fmt: skip
+
+
+def test_what_does_not_tell_whose_it_is_goes_with_the_run_that_is_known_to_be_dead() -> None:
+    containers, taps = Shelf(), Shelf()
+    containers.put("dead", "node")
+    taps.put("dead", "tap", labelled=False)
+    taps.put("unknown", "other tap", labelled=False)
+    kept = [run for run in run_sweep(containers, taps) if not run.dead]
+    assert containers.held + taps.held == ["other tap"]
+    assert "do not tell" in kept[0].why
+
+
+def test_what_another_user_has_is_left_alone() -> None:
+    shelf = Shelf()
+    shelf.put("dead", "node", uid=1001)
+    (run,) = run_sweep(shelf)
+    assert shelf.held == ["node"]
+    assert "another user" in run.why
+
+
+def test_a_dry_run_tells_and_removes_nothing() -> None:
+    shelf = Shelf()
+    shelf.put("dead", "node")
+    (run,) = run_sweep(shelf, dry_run=True)
+    assert (run.dead, run.traces, shelf.held) == (True, ("node",), ["node"])
+
+
+def test_what_does_not_go_at_once_is_tried_again() -> None:
+    shelf = Shelf(refuses=2)
+    shelf.put("dead", "node")
+    (run,) = run_sweep(shelf)
+    assert (run.traces, run.faults, shelf.held) == (("node",), (), [])
+
+
+def test_what_does_not_go_at_all_is_told_and_does_not_hinder_the_rest() -> None:
+    stuck, shelf = Shelf(refuses=1000), Shelf()
+    stuck.put("dead", "node")
+    shelf.put("dead", "tap")
+    (run,) = run_sweep(stuck, shelf)
+    assert (run.traces, shelf.held) == (("tap",), [])
+    assert run.faults == (str(refusal()),)
+
+
+def test_what_arrives_late_is_found_by_looking_again() -> None:
+    shelf = Shelf()
+    shelf.put("dead", "late node")
+    shelf.traces, shelf.arrives_late = [], shelf.traces
+    clearing = Clearing([shelf], World().clock)
+    clearing.clear("dead", looks=3, timeout=60)
+    assert (clearing.removed, shelf.held) == (["late node"], [])
+
+
+def test_a_place_that_cannot_be_asked_does_not_hinder_the_others() -> None:
+    shelf = Shelf()
+    shelf.put("dead", "tap")
+    clearing = Clearing([Shelf(silent=True), shelf], World().clock)
+    clearing.clear("dead", looks=3, timeout=60)
+    assert shelf.held == []
+    assert clearing.faults == [str(refusal())]
