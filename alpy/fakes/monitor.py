@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import define, field
 
-from alpy.core.errors import EventTimeoutError, MonitorError, MonitorTimeoutError
+from alpy.core.errors import (
+    EventTimeoutError,
+    MonitorError,
+    MonitorTimeoutError,
+    RunDirectoryError,
+)
 from alpy.core.ports import Event
 from alpy.fakes.ledger import Ledger
 
@@ -110,7 +115,7 @@ class FakeMonitor:
             raise too_late()
 
     def close(self) -> None:
-        with self._ledger.call("monitor.close"):
+        with self._ledger.call("monitor.close", _transcript_failed, in_any_case=self.let_go):
             self.let_go()
 
     def let_go(self) -> None:
@@ -177,6 +182,12 @@ class FakeMonitor:
         if guest.runs:
             return "running"
         return "paused" if guest.has_begun else "prelaunch"
+
+
+def _transcript_failed() -> RunDirectoryError:
+    return RunDirectoryError(
+        asked="qmp.log", found="no space left, as planned", remedy="Plan no such fault."
+    )
 
 
 def _acting(act: Callable[[], None]) -> Answer:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The testbed by example, on fakes; test_testbed_properties has what always holds.
+"""The testbed by example, on fakes; faults has what always holds.
 
 Where the end of the testbed is what raises, the whole block is under test.
 """
