@@ -97,8 +97,13 @@ class Dut:
         Raises:
             DeadlineError: *timeout* seconds passed first.
         """
+
+        def has_shut_down() -> bool:
+            self.check_alive()
+            return self._state in {VmState.POWERED_DOWN, VmState.GONE}
+
         wait_until(
-            lambda: self.state in {VmState.POWERED_DOWN, VmState.GONE},
+            has_shut_down,
             awaited="the appliance's shutdown",
             timeout=timeout,
             clock=self._clock,
@@ -141,9 +146,11 @@ class Dut:
     def _learn(self) -> None:
         if self._state is VmState.DEFINED:
             return
+        # In this order: QEMU may end between the two looks, and its shutdown must be known by then.
+        ended = self._machine.wait_for_exit(timeout=0) is not None
         if self._state is VmState.RUNNING and self._monitor and self._monitor.shut_down_seen():
             self._state = next_state(self._state, VmStep.SHUT_DOWN)
-        if self._machine.wait_for_exit(timeout=0) is not None:
+        if ended:
             self._state = next_state(self._state, VmStep.EXIT)
 
     def _refusal(self, what: str) -> LifecycleError:

@@ -93,9 +93,8 @@ def test_uefi_starts_with_a_variable_store_of_its_own(rig: QemuRig) -> None:
     store = rig.run.file("uefi-variables.fd")
     # OVMF's boot manager says so when it tries the disk, which has no EFI partition.
     console.expect("BdsDxe", timeout=60)
-    assert store.exists()
-    rig.machine.kill()
-    assert not store.exists()
+    opened = [str(path.readlink()) for path in Path(f"/proc/{rig.pid}/fd").iterdir()]
+    assert f"{store} (deleted)" in opened
 
 
 @pytest.mark.parametrize("machine", ["q35", "pc"])
@@ -120,13 +119,11 @@ def test_a_very_long_path_is_no_trouble(tmp_path: Path) -> None:
         rig.finish()
 
 
-def test_the_disk_is_not_written_and_its_overlay_is_removed(rig: QemuRig) -> None:
+def test_the_disk_is_not_written_and_its_overlay_has_no_name(rig: QemuRig) -> None:
     rig.launch()
     overlay = rig.run.file("disk0.qcow2")
-    assert overlay.exists()
-    opened = [path.readlink() for path in Path(f"/proc/{rig.pid}/fd").iterdir()]
-    assert overlay in opened
-    rig.machine.kill()
+    opened = [str(path.readlink()) for path in Path(f"/proc/{rig.pid}/fd").iterdir()]
+    assert f"{overlay} (deleted)" in opened
     assert not list(overlay.parent.glob("disk0*"))
 
 

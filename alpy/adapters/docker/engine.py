@@ -10,7 +10,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import docker
 import docker.errors
@@ -30,6 +30,11 @@ Role: TypeAlias = Literal["node", "ip", "app"]
 
 def no_directory() -> None:
     """The run has no folder for its evidence."""
+
+
+# A daemon that was asked to make a container goes on when nobody waits for it any more. On a busy
+# host it took up to a second.
+_LATE_SECONDS: Final = 5.0
 
 
 class DockerEngine:
@@ -55,6 +60,8 @@ class DockerEngine:
         self._client: docker.DockerClient | None = None
         self._connecting = threading.Lock()
         self._timeout = math.ceil(limits.container)
+        # Containers whose making was cut short, and when: the daemon may still make them.
+        self._in_doubt: dict[str, float] = {}
 
     @property
     def owner(self) -> Owner:
@@ -116,10 +123,15 @@ class DockerEngine:
         """
         labels = {**options.pop("labels", {}), **self.owner.labels(), ROLE_LABEL: role}
         log.debug("create container", name=name, image=image, command=options.get("command"))
-        with translated(f"create container {name}", image=image):
-            self.client.containers.create(
-                image, name=self.full_name(name), labels=labels, **options
-            )
+        try:
+            with translated(f"create container {name}", image=image):
+                self.client.containers.create(
+                    image, name=self.full_name(name), labels=labels, **options
+                )
+        except BaseException as error:
+            if not isinstance(error.__cause__, docker.errors.APIError):
+                self._in_doubt[name] = self.clock.now()
+            raise
 
     def put_files(self, name: str, files: Mapping[str, bytes | PurePath]) -> None:
         """Copy files into a container that was created; see `packed`."""
@@ -178,7 +190,22 @@ class DockerEngine:
         Raises:
             DockerError: it is still there.
         """
+        self._settle_doubt(name)
         self.remove_by(self.full_name(name), name=name)
+
+    def _settle_doubt(self, name: str) -> None:
+        """Wait until a container that was being made is there, or has had time enough to be."""
+        cut_short = self._in_doubt.get(name)
+        if cut_short is None:
+            return
+        with contextlib.suppress(DeadlineError):
+            wait_until(
+                lambda: not self._is_gone(self.full_name(name), name),
+                awaited=f"container {name}",
+                timeout=cut_short + _LATE_SECONDS - self.clock.now(),
+                clock=self.clock,
+            )
+        del self._in_doubt[name]
 
     def remove_by(self, reference: str, *, name: str) -> None:
         """Remove as `remove` does, any container, by its id or full name; *name* is for people."""

@@ -158,13 +158,15 @@ def _nic(link: Link, tap_fd: int, model: str, captures: PurePath) -> Iterator[st
 
 
 def _disks(appliance: Appliance, host: HostFacts) -> Iterator[str]:
+    # A kernel that QEMU loads by itself comes first in the order of what is booted.
+    first = 1 if appliance.kernel else 0
     for number, overlay in enumerate(host.overlays):
         # The overlay is thrown away after the run, so that nothing has to reach the platter.
         options = f"if=none,id=disk{number},format=qcow2,cache=unsafe,discard=unmap"
         yield from ("-drive", f"{options},file={escaped(overlay)}")
-        yield from ("-device", f"virtio-blk-pci,drive=disk{number},bootindex={number}")
+        yield from ("-device", f"virtio-blk-pci,drive=disk{number},bootindex={first + number}")
     if appliance.iso:
         iso = escaped(host.directory / appliance.iso)
         yield from ("-drive", f"if=none,id=iso,media=cdrom,format=raw,readonly=on,file={iso}")
         # Both q35 and pc have an "ide.1"; an appliance that is installed boots from its disk.
-        yield from ("-device", f"ide-cd,drive=iso,bus=ide.1,bootindex={len(host.overlays)}")
+        yield from ("-device", f"ide-cd,drive=iso,bus=ide.1,bootindex={first + len(host.overlays)}")

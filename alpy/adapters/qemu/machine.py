@@ -146,6 +146,8 @@ class QemuMachine:
             self._monitor.connect(timeout=timeout)
         except MachineDiedError as error:
             raise MachineRefusedError(status=error.status, stderr=error.stderr) from error
+        # QEMU has them open. Without names they go with it, whatever becomes of us.
+        self._remove_files()
         return self._monitor
 
     def open_console(self) -> PexpectConsole:
@@ -166,7 +168,11 @@ class QemuMachine:
         return self._console
 
     def wait_for_exit(self, *, timeout: float) -> ExitStatus | None:
-        return self._process.wait(timeout) if self._process else None
+        status = self._process.wait(timeout) if self._process else None
+        if status is not None and self._monitor:
+            # Its last words may say that the appliance shut down, and so that this is no crash.
+            self._monitor.wait_for_end()
+        return status
 
     def stderr(self) -> str:
         return self._process.words() if self._process else ""

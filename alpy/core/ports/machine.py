@@ -66,7 +66,10 @@ class Machine(Protocol):
         ...
 
     def wait_for_exit(self, *, timeout: float) -> ExitStatus | None:
-        """How the process ended; None if it still runs after *timeout* seconds, or never ran."""
+        """How the process ended; None if it still runs after *timeout* seconds, or never ran.
+
+        Once it has ended, what `Monitor.shut_down_seen` says is final.
+        """
         ...
 
     def stderr(self) -> str:

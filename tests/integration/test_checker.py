@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The checker finds each kind of leftover that is planted, and nothing that is a stranger's."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import docker
+import pytest
+
+from alpy.adapters.recovery import guard_process
+from alpy.adapters.tap import tap_name
+from torture import checker
+from torture.checker import Run, leftovers
+from torture.evidence import faults_of
+
+BUSYBOX = "alpy-busybox"
+HEADER = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65536, 1)
+FRAME = struct.pack("<4I", 0, 0, 60, 60) + bytes(60)
+
+needs_docker = pytest.mark.docker
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root makes and enters these")
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    directory = tmp_path / "run"
+    directory.mkdir(mode=0o700)
+    run = Run(f"plant{secrets.token_hex(4)}", directory)
+    (directory / "debug.log").write_text(f"now run {run.id}\n")
+    return run
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Run:
+    """A run whose id and directory begin as those of the other one do."""
+    return Run(f"plant{secrets.token_hex(4)}", tmp_path / "run-2")
+
+
+def found(run: Run) -> list[tuple[str, str]]:
+    return [(left.kind, left.name) for left in leftovers([run])]
+
+
+def start(stack: ExitStack, words: Sequence[str], **variables: str) -> int:
+    process = subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | variables
+    )
+    stack.enter_context(process)
+    stack.callback(process.kill)
+    return process.pid
+
+
+def container(stack: ExitStack, name: str, labels: dict[str, str]) -> str:
+    client = docker.from_env()
+    stack.callback(client.close)
+    made = client.containers.create(BUSYBOX, ["true"], name=name, labels=labels)
+    stack.callback(made.remove, force=True)
+    return name
+
+
+def ip(*words: str, within: int | None = None) -> None:
+    enter = ["nsenter", f"--net=/proc/{within}/ns/net"] if within else []
+    subprocess.run([*enter, "ip", *words], check=True, timeout=30)
+
+
+@needs_docker
+def test_nothing_is_found_in_a_clean_world(run: Run) -> None:
+    assert found(run) == []
+    assert faults_of(run.directory or Path()) == []
+
+
+@needs_docker
+@pytest.mark.parametrize("way", ["label", "directory", "name"])
+def test_a_container_is_found(way: str, run: Run, other: Run, stack: ExitStack) -> None:
+    facts = {"label": {"alpy.run": run.id}, "directory": {"alpy.dir": str(run.directory)}}
+    prefix = f"alpy-{run.id}-" if way == "name" else "any-"
+    name = container(stack, f"{prefix}{secrets.token_hex(4)}", facts.get(way, {}))
+    container(stack, f"alpy-{other.id}-node0", {"alpy.run": other.id})
+    assert found(run) == [("container", name)]
+
+
+@needs_docker
+@needs_root
+def test_a_tap_is_found_in_the_host(run: Run, other: Run, stack: ExitStack) -> None:
+    for each in (run, other):
+        name = tap_name(each.id, 3)
+        ip("tuntap", "add", "dev", name, "mode", "tap")
+        stack.callback(ip, "link", "delete", name)
+    assert found(run) == [("tap", tap_name(run.id, 3))]
+
+
+@needs_docker
+@needs_root
+def test_a_tap_is_found_in_a_namespace_where_it_is_eth0(
+    run: Run, other: Run, stack: ExitStack
+) -> None:
+    for each in (run, other):
+        pid = start(stack, ["unshare", "--net", "sh", "-c", "echo; exec sleep 1000"])
+        _wait_for_namespace(pid)
+        ip("tuntap", "add", "dev", "eth0", "mode", "tap", within=pid)
+        ip("link", "set", "eth0", "alias", f"alpy run={each.id} pid=1", within=pid)
+    (left,) = leftovers([run])
+    assert (left.kind, left.name) == ("tap", "eth0")
+
+
+def _wait_for_namespace(pid: int) -> None:
+    ours = Path("/proc/self/ns/net").readlink()
+    for _ in range(10_000):
+        if Path(f"/proc/{pid}/ns/net").readlink() != ours:
+            return
+    raise AssertionError("unshare did not")
+
+
+@needs_docker
+def test_a_process_is_found_by_its_environment(run: Run, other: Run, stack: ExitStack) -> None:
+    pid = start(stack, ["cat"], ALPY_RUN=run.id)
+    start(stack, ["cat"], ALPY_RUN=other.id)
+    start(stack, ["cat"], NOT_ALPY_RUN=run.id)
+    assert found(run) == [("process", str(pid))]
+
+
+@needs_docker
+@pytest.mark.qemu
+def test_qemu_is_found_by_the_run_directory(run: Run, other: Run, stack: ExitStack) -> None:
+    words = ["qemu-system-x86_64", "-S", "-display", "none", "-nodefaults", "-accel", "tcg"]
+    pid = start(stack, [*words, "-serial", f"file:{run.directory}/console.log"])
+    start(stack, [*words, "-serial", f"file:{other.directory}.log"])
+    assert found(run) == [("process", str(pid))]
+
+
+@needs_docker
+def test_a_guard_is_found(run: Run, other: Run, stack: ExitStack) -> None:
+    for each in (other, run):
+        words = [sys.executable, "-I", "-S", guard_process.__file__, each.id, "/", str(os.getpid())]
+        pid = start(stack, words)
+    assert found(run) == [("guard", str(pid))]
+
+
+@needs_docker
+def test_a_socket_and_files_are_found(run: Run, other: Run, stack: ExitStack) -> None:
+    assert run.directory
+    address = str(run.directory / "qmp.sock")
+    stack.enter_context(socket.socket(socket.AF_UNIX)).bind(address)
+    (run.directory / "disk0.qcow2").touch()
+    scratch = [stack.enter_context(_scratch(each)).name for each in (run, other)]
+    expected = {address, scratch[0], str(run.directory / "disk0.qcow2")}
+    assert {name for _, name in found(run)} == expected
+    assert "socket" in {kind for kind, _ in found(run)}
+
+
+def _scratch(run: Run) -> tempfile._TemporaryFileWrapper[bytes]:
+    return tempfile.NamedTemporaryFile(prefix=f"alpy-{run.id}-")
+
+
+@needs_docker
+def test_the_program_tells_what_it_finds_and_its_exit_status_too(
+    run: Run, stack: ExitStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert checker.main([str(run.directory)]) == 0
+    pid = start(stack, ["cat"], ALPY_RUN=run.id)
+    assert checker.main([str((run.directory or Path()).parent)]) == 1
+    assert f"process {pid} (cat) of run {run.id}" in capsys.readouterr().out
+    assert checker.main([run.id]) == 1
+
+
+@pytest.mark.parametrize("name", ["console.log", "qemu.log", "qmp.log"])
+def test_missing_logs_are_a_fault_once_qemu_was_up(run: Run, name: str) -> None:
+    assert run.directory
+    log = run.directory / "debug.log"
+    log.write_text(log.read_text() + "then Start QEMU, its virtual CPU paused... done\n")
+    (run.directory / "link0.pcap").write_bytes(HEADER)
+    for each in {"console.log", "qemu.log", "qmp.log"} - {name}:
+        (run.directory / each).touch()
+    (fault,) = faults_of(run.directory)
+    assert name in fault
+
+
+def test_a_directory_that_is_gone_open_to_others_or_without_a_log_is_a_fault(run: Run) -> None:
+    assert run.directory
+    assert faults_of(run.directory / "gone")
+    run.directory.chmod(0o755)
+    assert "others may enter it" in faults_of(run.directory)[0]
+    run.directory.chmod(0o700)
+    (run.directory / "debug.log").write_text("\n")
+    assert "does not begin" in faults_of(run.directory)[0]
+    (run.directory / "debug.log").unlink()
+    assert faults_of(run.directory)
+
+
+def test_a_killed_run_whose_guard_stood_by_has_to_say_so(run: Run) -> None:
+    assert run.directory
+    log = run.directory / "debug.log"
+    assert faults_of(run.directory, killed=True) == []
+    log.write_text(log.read_text() + "then Guard stands by\n")
+    assert "cut short" in faults_of(run.directory, killed=True)[0]
+    log.write_text(log.read_text() + "then This run was cut short: it died\n")
+    assert faults_of(run.directory, killed=True) == []
+
+
+@pytest.mark.parametrize("end", [b"", FRAME, FRAME[:-1], FRAME[:15], FRAME[:16]])
+def test_the_last_record_of_a_capture_may_be_torn_if_the_run_was_cut(run: Run, end: bytes) -> None:
+    assert run.directory
+    (run.directory / "link0.pcap").write_bytes(HEADER + FRAME + end)
+    assert faults_of(run.directory) == []
+    assert bool(faults_of(run.directory, whole=True)) == (end not in {b"", FRAME})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"x" * 100,
+        HEADER + struct.pack("<4I", 0, 0, 1 << 30, 60),
+        HEADER + FRAME + b"x" * 40,
+        b"pcap",
+    ],
+)
+def test_a_capture_that_is_none_or_holds_nonsense_is_a_fault(run: Run, content: bytes) -> None:
+    assert run.directory
+    (run.directory / "link0.pcap").write_bytes(content)
+    assert "link0.pcap" in faults_of(run.directory)[0]

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many trials, one after the other, and their table."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from attrs import define, field
+
+from tests.integration import tiny_guest
+from torture.arena import Arena
+from torture.faults import FAULTS
+from torture.private_daemon import PrivateDaemon
+from torture.trial import Outcome, Verdict, inflict
+
+# Of the faults that a single run suffers, every so many hit Rabbit.
+_EVERY: Final = 8
+# Lines that a tiny life writes to its debug.log, about.
+_LINES: Final = 50
+_MANY: Final = frozenset({"crowd", "stale-world"})
+
+
+@define(eq=False, kw_only=True)
+class Campaign:
+    """*runs* trials of the faults *only*, by turns in an order of chance that *seed* decides."""
+
+    runs: int
+    seed: int
+    only: Sequence[str] = tuple(FAULTS)
+    trial: int | None = None
+    """Of all of them, do only the one with this number."""
+    rabbit: bool = True
+    images: Sequence[str] = ("tiny.kernel", "tiny.disk")
+    """What the tiny guest comes as. The one with a disk has working files too."""
+    life_seconds: float | None = None
+    """How long a life takes that nobody disturbs; by default that is measured."""
+    tell: Callable[[str], object] = print
+    verdicts: list[tuple[str, Verdict]] = field(factory=list, init=False)
+    folder: Path = field(init=False)
+    """Where the evidence of all runs is; only that of trials that went wrong is kept."""
+    _measured: dict[bool, tuple[float, int]] = field(factory=dict, init=False)
+    _daemon: PrivateDaemon | None = field(default=None, init=False)
+
+    def run(self) -> None:
+        """Do all trials; what was done when it is interrupted is in *verdicts*.
+
+        Raises:
+            RuntimeError: this host can't be tortured: a run fails that nobody disturbs.
+        """
+        self.folder = Path(tempfile.mkdtemp(prefix="alpy-torture-"))
+        try:
+            tiny_guest.write_kernel(self.folder / "tiny.kernel")
+            tiny_guest.write_disk(self.folder / "tiny.disk")
+            for number, name in enumerate(self._plan(), 1):
+                if self.trial in {None, number}:
+                    self._trial(number, name)
+        finally:
+            if self._daemon:
+                self._daemon.close()
+            if self.went_wrong:
+                self.tell(f"Evidence of what went wrong: {self.folder}")
+            else:
+                shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def went_wrong(self) -> bool:
+        return any(verdict.outcome is not Outcome.CLEAN for _, verdict in self.verdicts)
+
+    def _plan(self) -> list[str]:
+        able = [name for name in self.only if os.geteuid() == 0 or not FAULTS[name].root]
+        chance = random.Random(self.seed)  # noqa: S311  moments, not secrets
+        plan: list[str] = []
+        while len(plan) < self.runs:
+            plan += chance.sample(able, len(able))
+        return plan[: self.runs]
+
+    def _trial(self, number: int, name: str) -> None:
+        rabbit = (
+            self.rabbit and not number % _EVERY and name not in _MANY and not FAULTS[name].daemon
+        )
+        seconds, lines = self._life(rabbit)
+        folder = self.folder / f"{number:04}-{name}"
+        folder.mkdir()
+        arena = Arena(
+            folder=folder,
+            # Of its own, so that each trial can be repeated without those before.
+            chance=random.Random(f"{self.seed} {number}"),  # noqa: S311
+            images=self.folder,
+            names=self.images,
+            seconds=seconds,
+            lines=lines,
+            rabbit=rabbit,
+            daemon=self._own_daemon() if FAULTS[name].daemon else None,
+        )
+        with arena:
+            verdict = inflict(FAULTS[name], arena)
+            struck = [victim.struck_at for victim in arena.victims if victim.struck_at]
+            if verdict.outcome is not Outcome.CLEAN and (folder / "full").exists():
+                shutil.copytree(folder / "full", folder / "full-disk", symlinks=True)
+        self.verdicts.append((name, verdict))
+        where = f", over {verdict.noticed:.1f} s later" if verdict.struck else ", not struck"
+        guest = "rabbit" if rabbit else "tiny"
+        self.tell(
+            f"{number}/{self.runs} {name} ({guest}) at {verdict.moment}{where}: "
+            f"{verdict.outcome.value}, exit {','.join(map(str, verdict.codes))}, "
+            f"clear after {verdict.cleared:.1f} s, {verdict.seconds:.1f} s"
+        )
+        for line in verdict.details:
+            self.tell(f"    {line}")
+        if verdict.outcome is Outcome.CLEAN:
+            shutil.rmtree(folder)
+        else:
+            for line in struck:
+                self.tell(f"    struck behind: {line}")
+
+    def _own_daemon(self) -> PrivateDaemon:
+        if self._daemon is None:
+            self._daemon = PrivateDaemon()
+            self._daemon.start()
+            self._daemon.load_images()
+        return self._daemon
+
+    def _life(self, rabbit: bool) -> tuple[float, int]:
+        """How long a life takes that nobody disturbs, and how many lines it logs."""
+        if self.life_seconds is not None:
+            return self.life_seconds, _LINES
+        if rabbit not in self._measured:
+            folder = self.folder / f"measure-{rabbit}"
+            folder.mkdir()
+            chance = random.Random(self.seed)  # noqa: S311
+            with Arena(
+                folder=folder, chance=chance, images=self.folder, seconds=0, rabbit=rabbit
+            ) as arena:
+                verdict = inflict(FAULTS["none"], arena)
+                lines = len(arena.victims[0].log())
+            if verdict.outcome is not Outcome.CLEAN:
+                raise RuntimeError(f"A run fails that nobody disturbs: {verdict.details}")
+            self._measured[rabbit] = verdict.seconds - verdict.cleared, lines
+        return self._measured[rabbit]
+
+    def table(self) -> str:
+        """Fault by outcome, with the exit statuses that were seen."""
+        heads = [outcome.value for outcome in Outcome]
+        lines = [f"{'fault':20}{'runs':>6}{'struck':>8}" + "".join(f"{h:>17}" for h in heads)]
+        names = [name for name in self.only if any(name == each for each, _ in self.verdicts)]
+        lines += (
+            self._row(name, [v for each, v in self.verdicts if each == name]) for name in names
+        )
+        lines.append(self._row("all", [verdict for _, verdict in self.verdicts], codes=False))
+        clean = sum(v.outcome is Outcome.CLEAN for _, v in self.verdicts)
+        lines.append(f"{clean} of {len(self.verdicts)} clean; seed {self.seed}")
+        return "\n".join(lines)
+
+    @staticmethod
+    def _row(name: str, verdicts: Sequence[Verdict], *, codes: bool = True) -> str:
+        outcomes = Counter(verdict.outcome for verdict in verdicts)
+        seen = Counter(code for verdict in verdicts for code in verdict.codes)
+        struck = sum(verdict.struck for verdict in verdicts)
+        row = f"{name:20}{len(verdicts):6}{struck:8}"
+        row += "".join(f"{outcomes[outcome]:17}" for outcome in Outcome)
+        if codes:
+            row += "  exit " + ", ".join(f"{code}: {seen[code]}" for code in sorted(seen))
+        return row

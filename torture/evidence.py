@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the evidence of a run can be read, looked at with none of alpy's code."""
+
+from __future__ import annotations
+
+import re
+import stat
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+_BYTE_ORDERS: Final = {
+    b"\xd4\xc3\xb2\xa1": "<", b"\x4d\x3c\xb2\xa1": "<",
+    b"\xa1\xb2\xc3\xd4": ">", b"\xa1\xb2\x3c\x4d": ">",
+}  # fmt: skip
+_FILE_HEADER: Final = 24
+_RECORD_HEADER: Final = 16
+_CUT_SHORT: Final = "This run was cut short"
+
+
+def faults_of(directory: Path, *, whole: bool = False, killed: bool = False) -> list[str]:
+    """What is wrong with the evidence in *directory*.
+
+    *whole*: the run ended well, so its captures must be complete too. *killed*: its process died
+    by SIGKILL, and its log has to say so if a guard stood by.
+    """
+    try:
+        return [f"{directory}: {fault}" for fault in _faults(directory, whole, killed)]
+    except OSError as error:
+        return [f"{directory}: {error}"]
+
+
+def _faults(directory: Path, whole: bool, killed: bool) -> Iterator[str]:
+    if stat.S_IMODE(directory.stat().st_mode) & 0o077:
+        yield "others may enter it"
+    log = (directory / "debug.log").read_bytes().decode()
+    if not re.match(r"\S+ run \S+\n", log):
+        yield "debug.log does not begin with the id of its run"
+    if killed and "Guard stands by" in log and _CUT_SHORT not in log:
+        yield "debug.log does not say that the run was cut short"
+    # The console is opened right after QEMU's start, and the monitor greets after that.
+    if "Start QEMU, its virtual CPU paused... done" in log:
+        for name in ("console.log", "qemu.log", "qmp.log"):
+            (directory / name).read_bytes()
+        if not list(directory.glob("link*.pcap")):
+            yield "no capture is there"
+    for capture in sorted(directory.glob("link*.pcap")):
+        with capture.open("rb") as file:
+            for fault in _faults_of_capture(file, whole):
+                yield f"{capture.name}: {fault}"
+
+
+def _faults_of_capture(file: BinaryIO, whole: bool) -> Iterator[str]:
+    header = file.read(_FILE_HEADER)
+    if len(header) < _FILE_HEADER:
+        if whole or not any(magic.startswith(header[:4]) for magic in _BYTE_ORDERS):
+            yield f"its header has {len(header)} bytes"
+        return
+    if header[:4] not in _BYTE_ORDERS:
+        yield "it is no capture"
+        return
+    byte_order = _BYTE_ORDERS[header[:4]]
+    (limit,) = struct.unpack(f"{byte_order}16xI4x", header)
+    number = 0
+    while head := file.read(_RECORD_HEADER):
+        kept = limit
+        if len(head) == _RECORD_HEADER:
+            kept, length = struct.unpack(f"{byte_order}8xII", head)
+            if kept > limit or kept > length:
+                yield f"frame {number} claims {kept} of {length} bytes"
+                return
+        if len(head) < _RECORD_HEADER or len(file.read(kept)) < kept:
+            # The last record may be torn: nothing can follow it.
+            if whole:
+                yield f"frame {number} is torn"
+            return
+        number += 1

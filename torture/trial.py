@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One trial: a fault is inflicted, and then it is looked at what is left."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from enum import Enum
+from signal import SIGKILL
+from typing import Final
+
+import docker
+from attrs import frozen
+
+from torture.arena import ROOT, Arena
+from torture.checker import Leftover, connect, leftovers
+from torture.evidence import faults_of
+from torture.faults import Fault
+from torture.victim import kill
+
+# A life that was stopped or starved gives up at its own deadlines; they add up to less than this.
+_LIFE_SECONDS: Final = 120.0
+_CLEAN_SECONDS: Final = 5.0
+_LOOK: Final = 0.1
+_NOT_RUNNING: Final = frozenset({"created", "exited", "dead"})
+
+
+class Outcome(Enum):
+    CLEAN = "clean"
+    LEFT = "left something"
+    BROKEN = "evidence broken"
+    FAILED = "failed"
+    """It hung, or did not pass though nothing was done to it, or a stranger's thing was touched."""
+
+
+@frozen(kw_only=True)
+class Verdict:
+    outcome: Outcome
+    moment: str
+    struck: bool
+    noticed: float
+    """How many seconds after the blow the last life that suffered one was over."""
+    codes: tuple[int, ...]
+    seconds: float
+    cleared: float
+    """How many seconds after its end nothing was left."""
+    details: tuple[str, ...]
+
+
+def inflict(fault: Fault, arena: Arena) -> Verdict:
+    """Inflict *fault* in *arena*, and judge what is left."""
+    began = time.monotonic()
+    fault.inflict(arena)
+    for victim in arena.victims:
+        if not victim.wait(_LIFE_SECONDS):
+            arena.complaints.append(f"it hung; where is in {victim.output}")
+    ended = time.monotonic()
+    left = _wait_for_nothing(arena, lambda: fault.guarded or not _may_wait(arena))
+    notes = [f"left until the next sweep: {each}" for each in left if not fault.guarded]
+    if left and not fault.guarded:
+        left = [each for each in left if not _is_for_the_sweep(each)] or _sweep(arena)
+    cleared = time.monotonic() - ended
+    broken = _faults_of_evidence(fault, arena)
+    failed = [*arena.complaints, *(_not_passed(arena) if fault.passes else ())]
+    _scrap(left, arena.docker_host)
+    return Verdict(
+        outcome=_outcome(left, broken, failed),
+        moment=arena.moment,
+        struck=any(victim.struck_at for victim in arena.victims),
+        noticed=max((victim.lived_on for victim in arena.victims), default=0),
+        codes=tuple(victim.process.returncode for victim in arena.victims),
+        seconds=time.monotonic() - began,
+        cleared=cleared,
+        details=(*map(str, left), *broken, *failed, *notes),
+    )
+
+
+def _outcome(left: Sequence[object], broken: Sequence[str], failed: Sequence[str]) -> Outcome:
+    if left:
+        return Outcome.LEFT
+    if broken:
+        return Outcome.BROKEN
+    return Outcome.FAILED if failed else Outcome.CLEAN
+
+
+def _left(arena: Arena) -> list[Leftover]:
+    return leftovers([*arena.runs(), *arena.planted], docker_host=arena.docker_host)
+
+
+def _wait_for_nothing(arena: Arena, go_on: Callable[[], bool] = lambda: True) -> list[Leftover]:
+    deadline = time.monotonic() + _CLEAN_SECONDS
+    while (left := _left(arena)) and time.monotonic() < deadline:
+        if not go_on() and time.monotonic() > deadline - _CLEAN_SECONDS / 2:
+            break
+        time.sleep(_LOOK)
+    return left
+
+
+def _may_wait(arena: Arena) -> bool:
+    return all(map(_is_for_the_sweep, _left(arena)))
+
+
+def _is_for_the_sweep(leftover: Leftover) -> bool:
+    """Without a guard, nobody removes what never came to life or has ended; nor any files."""
+    return (
+        (leftover.kind == "container" and leftover.detail in _NOT_RUNNING)
+        or (leftover.kind == "tap" and leftover.detail == "in the host")
+        or leftover.kind == "file"
+    )
+
+
+def _sweep(arena: Arena) -> list[Leftover]:
+    """What the next run, or the command, leaves."""
+    if arena.chance.random() < 1 / 2:
+        arena.start(arena.folder / "next").wait(_LIFE_SECONDS)
+    else:
+        command = [sys.executable, "-m", "alpy", "clean"]
+        subprocess.run(command, cwd=ROOT, check=False, capture_output=True, timeout=_LIFE_SECONDS)
+    return _wait_for_nothing(arena)
+
+
+def _not_passed(arena: Arena) -> list[str]:
+    return [
+        f"exit status {victim.process.returncode}; see {victim.output}"
+        for victim in arena.victims
+        if victim.process.returncode not in ({0, -SIGKILL} if victim.struck_at else {0})
+    ]
+
+
+def _faults_of_evidence(fault: Fault, arena: Arena) -> list[str]:
+    codes = {victim.run: victim.process.returncode for victim in arena.victims if victim.run}
+    return [
+        each
+        for run in arena.runs()
+        if run.directory and run not in arena.planted
+        for each in faults_of(
+            run.directory,
+            whole=codes.get(run) == 0,
+            killed=fault.killed and codes.get(run) == -SIGKILL,
+        )
+    ]
+
+
+def _scrap(left: Sequence[Leftover], docker_host: str | None) -> None:
+    """Remove what is known to be left: nobody else will, and the next trial needs its place."""
+    client = connect(docker_host)
+    try:
+        for each in left:
+            if each.kind == "container":
+                with suppress(docker.errors.APIError):
+                    client.api.remove_container(each.name, force=True, v=True)
+            elif each.kind in {"process", "guard"}:
+                kill(int(each.name))
+            elif each.kind == "tap":
+                words = ["ip", "link", "delete", each.name]
+                subprocess.run(words, check=False, capture_output=True, timeout=30)
+    finally:
+        client.close()
