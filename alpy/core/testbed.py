@@ -83,6 +83,7 @@ class Testbed:
                 step="enter again", state="used up", allowed=["make another testbed"]
             )
         self._entered = True
+        self.ports.signals.take()
         try:
             self._take_all()
         except BaseException as fault:
@@ -170,13 +171,19 @@ class Testbed:
             self.captures = (self.ports.machine.check_capture(link), *self.captures)
 
     def _settle(self, fault: BaseException | None) -> None:
-        with self.ports.signals.deferred():
-            if fault is not None:
-                log.error(f"The test failed: {type(fault).__name__}: {fault}")
-            if isinstance(fault, MachineDiedError):
-                self.dut.mourn()
-            with step(log, "Clean up"):
-                self._teardown.settle(fault)
+        try:
+            with self.ports.signals.deferred():
+                self._settle_all(fault)
+        finally:
+            self.ports.signals.release()
+
+    def _settle_all(self, fault: BaseException | None) -> None:
+        if fault is not None:
+            log.error(f"The test failed: {type(fault).__name__}: {fault}")
+        if isinstance(fault, MachineDiedError):
+            self.dut.mourn()
+        with step(log, "Clean up"):
+            self._teardown.settle(fault)
 
     def _report(self, fault: Fault) -> None:
         log.error(f"Teardown: {fault}")

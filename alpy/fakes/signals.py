@@ -15,6 +15,14 @@ class FakeSignals:
 
     _depth: int = field(default=0, init=False)
     _held: bool = field(default=False, init=False)
+    taken: bool = field(default=False, init=False)
+    """Whether a termination would end the test in good order now."""
+
+    def take(self) -> None:
+        self.taken = True
+
+    def release(self) -> None:
+        self.taken = False
 
     def interrupt(self) -> None:
         """Press Ctrl-C now.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,16 @@ def test_its_first_bytes_are_kept_and_its_log_has_all(rig: DockerAppsRig) -> Non
     assert output.truncated
     rig.apps.remove("app")
     assert rig.log.stat().st_size == octets
+
+
+def test_a_hundred_megabytes_are_logged_whole_in_little_memory(rig: DockerAppsRig) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    status = run(rig, script("head -c 100000000 /dev/zero"))
+    assert status == ExitStatus(code=0)
+    assert rig.log.stat().st_size == 100_000_000
+    assert rig.apps.output("app").truncated
+    grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown_kib < 40_000
 
 
 def test_a_log_on_a_full_disk_is_told_at_the_end_and_stops_nothing(rig: DockerAppsRig) -> None:

@@ -60,3 +60,46 @@ print("not reached", flush=True)
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
     )
     assert (ended.stdout, ended.returncode) == ("done all the same\n", -signal.SIGTERM)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_termination_ends_the_test_as_an_exit_once_signals_are_taken(
+    number: signal.Signals, code: int
+) -> None:
+    signals = ProcessSignals()
+    signals.take()
+    try:
+        with pytest.raises(SystemExit) as end:
+            signal.raise_signal(number)
+    finally:
+        signals.release()
+    assert end.value.code == code
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_a_handler_of_the_program_is_respected() -> None:
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: heard.append(number))
+    signals = ProcessSignals()
+    signals.take()
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signals.release()
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [signal.SIGTERM]
+
+
+def test_the_third_signal_ends_the_process_at_once() -> None:
+    program = """
+import signal
+from alpy.adapters.signals import ProcessSignals
+with ProcessSignals().deferred():
+    for _ in range(3):
+        signal.raise_signal(signal.SIGINT)
+    print("not reached", flush=True)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (ended.stdout, ended.returncode) == ("", 130)

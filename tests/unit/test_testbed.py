@@ -13,6 +13,7 @@ import pytest
 from alpy import fakes
 from alpy.core.appliance import Appliance, Kernel
 from alpy.core.errors import (
+    AlpyError,
     AppFailedError,
     AppTimeoutError,
     CaptureError,
@@ -167,3 +168,16 @@ def test_the_story_is_in_debug_log_whatever_the_level(world: World) -> None:
     story = "\n".join(world.run_directory.lines)
     assert "INFO     alpy.testbed    Create nodes...\n" in story
     assert "DEBUG    alpy.testbed    Frames on link" in story
+
+
+def test_a_termination_is_an_exit_inside_of_the_block_only(world: World) -> None:
+    with fakes.testbed(RABBIT, 0, world=world):
+        assert world.signals.taken
+    assert not world.signals.taken
+
+
+def test_signals_are_given_back_when_the_entry_fails(world: World) -> None:
+    world.faults.fail("skeleton.create_taps")
+    with pytest.raises(AlpyError), fakes.testbed(RABBIT, 0, world=world):
+        pass
+    assert not world.signals.taken

@@ -17,6 +17,7 @@ from typing import Final
 
 from alpy.adapters.qemu.lifetime import tied
 from alpy.adapters.qemu.program import environment, missing
+from alpy.adapters.recovery.processes import RUN_VARIABLE
 from alpy.core.errors import HostError
 from alpy.core.exit_status import ExitStatus
 from alpy.core.narrative import get_logger
@@ -45,7 +46,7 @@ class QemuProcess:
         What it says on stdout and stderr goes to *log*: a pipe that is not read would stop it.
         """
         self._argv, self._log, self._inherit = argv, log, inherit
-        self._environment = environment(**({"ALPY_RUN": run_id} if run_id else {}))
+        self._environment = environment(**({RUN_VARIABLE: run_id} if run_id else {}))
         self._command = f"{shlex.join(argv)}\n".encode(errors="surrogateescape")
         self._started: Future[subprocess.Popen[bytes]] = Future()
         self._reaping = threading.Lock()
