@@ -152,7 +152,7 @@ class FakeConsole:
         """Let the appliance print *text* now, beside its script."""
         self._machine.guest.put(_bytes(text))
 
-    def send(self, text: str | bytes) -> None:
+    def send(self, text: str | bytes, *, secret: bool = False) -> None:  # noqa: ARG002  no log
         lost = partial(self._lost, "a chance to type")
         with self._ledger.call("console.send", lost):
             self._check_open()

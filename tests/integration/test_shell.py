@@ -352,6 +352,14 @@ def test_it_logs_in(login_rig: ShellRig) -> None:
         assert shell.run("echo $HOME").output == f"{login_rig.folder}/home\n"
 
 
+def test_no_log_shows_the_password(login_rig: ShellRig, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    for shell in _using(_log_in(login_rig)):
+        shell.run("true")
+    assert "(secret)" in caplog.text
+    assert "text='rabbit" not in caplog.text
+
+
 def test_it_logs_in_when_somebody_is_logged_in_already(login_rig: ShellRig) -> None:
     for _ in _using(_log_in(login_rig)):
         for shell in _using(_log_in(login_rig)):

@@ -96,8 +96,11 @@ class PexpectConsole:
         """The port on 127.0.0.1 where people can watch and type, if asked for."""
         return self._server.port if self._server else None
 
-    def send(self, text: str | bytes) -> None:
-        self._spawn.send(text)
+    def send(self, text: str | bytes, *, secret: bool = False) -> None:
+        if secret:
+            self._type_in(text.encode() if isinstance(text, str) else text, shown="(secret)")
+        else:
+            self._spawn.send(text)
 
     def expect(self, patterns: str | Sequence[str], *, timeout: float) -> ConsoleMatch:
         wanted = [patterns] if isinstance(patterns, str) else list(patterns)
@@ -208,9 +211,9 @@ class PexpectConsole:
 
     # What is typed
 
-    def _type_in(self, data: bytes) -> None:
+    def _type_in(self, data: bytes, *, shown: str | None = None) -> None:
         self._check_open()
-        log.debug("Sent", text=escape(data[:_LINE_LIMIT]), octets=len(data))
+        log.debug("Sent", text=shown or escape(data[:_LINE_LIMIT]), octets=len(data))
         deadline = Deadline.after(self._send_timeout, clock=self._clock)
         with self._send_lock:
             rest = memoryview(data)

@@ -33,8 +33,8 @@ class Console(Protocol):
         """The pexpect object itself, in bytes mode."""
         ...
 
-    def send(self, text: str | bytes) -> None:
-        """Type *text* as it is; text goes out as UTF-8.
+    def send(self, text: str | bytes, *, secret: bool = False) -> None:
+        """Type *text* as it is; text goes out as UTF-8. No log shows one that is *secret*.
 
         Raises:
             ConsoleClosedError: we closed it.

@@ -79,7 +79,7 @@ class LoginDialogue:
 
     def _give_password(self) -> None:
         # Asked though we gave no name, our probe was taken for one: no password fits that.
-        self._console.send(f"{self.password}\n" if self.named else "\n")
+        self._console.send(f"{self.password}\n" if self.named else "\n", secret=True)
         self.passed = self.named
         if self.passed:
             self._wait_for_reaction()
