@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from functools import cache
 
 import pytest
 
 pytest.register_assert_rewrite("tests.contracts")
+
+
+def pytest_configure() -> None:
+    # In the background of a script Ctrl-C is ignored, and so it would be in all that tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def docker_socket_is_open() -> bool:

@@ -207,7 +207,7 @@ def test_a_killed_run_whose_guard_stood_by_has_to_say_so(run: Run) -> None:
     log = run.directory / "debug.log"
     assert faults_of(run.directory, killed=True) == []
     log.write_text(log.read_text() + "then Guard stands by\n")
-    assert "cut short" in faults_of(run.directory, killed=True)[0]
+    assert "how the run ended" in faults_of(run.directory, killed=True)[0]
     log.write_text(log.read_text() + "then This run was cut short: it died\n")
     assert faults_of(run.directory, killed=True) == []
 
