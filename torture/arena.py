@@ -20,6 +20,10 @@ from torture.private_daemon import PrivateDaemon
 from torture.victim import Moment, Victim
 
 ROOT: Final = Path(__file__).parents[1]
+# As torture.life has them; that module is not imported, since it imports alpy.
+_WAYS: Final = ("console", "shell", "loop", "app", "output", "shutdown", "event")
+# A test that lingers is where it does so well before.
+_LINGER: Final = 1.5
 _RABBIT: Final = ROOT / "rabbit/tests/forward-ipv4/main.py"
 
 
@@ -44,7 +48,7 @@ class Arena:
     """Dead runs that have to be swept."""
     complaints: list[str] = field(factory=list, init=False)
     """What went wrong, but for what the checker finds."""
-    moment: str = field(default="-", init=False)
+    moment: Moment | None = field(default=None, init=False)
     _stack: ExitStack = field(factory=ExitStack, init=False)
 
     def __enter__(self) -> Self:
@@ -67,46 +71,77 @@ class Arena:
         """Do *call* when the trial is over, also when it fails."""
         self._stack.callback(call)
 
-    def start(self, run_dir: Path | None = None) -> Victim:
-        """A life; by default with a run directory in the arena's folder."""
-        number = len(self.victims)
-        return self._start(run_dir or self.folder / f"run{number}", self.folder)
+    def start(self, run_dir: Path | None = None, *options: str, path: Path | None = None) -> Victim:
+        """A life; by default with a run directory in the arena's folder.
 
-    def start_in(self, folder: Path) -> Victim:
-        """A life that chooses its run directory itself, below its working directory *folder*."""
-        return self._start(None, folder)
-
-    def _start(self, run_dir: Path | None, cwd: Path) -> Victim:
-        output = self.folder / f"life{len(self.victims)}.txt"
+        *path*: the only folder where it finds programs.
+        """
+        directory = run_dir or self.folder / f"run{len(self.victims)}"
         image = self.images / self.chance.choice(self.names)
-        program = [str(_RABBIT)] if self.rabbit else ["-m", "torture.life", str(image)]
-        where = ["--run-dir", str(run_dir)] if run_dir else []
-        host = {"DOCKER_HOST": self.docker_host} if self.docker_host else {}
+        life = [str(_RABBIT)] if self.rabbit else ["-m", "torture.life", str(image), *options]
+        return self._start([*life, "--run-dir", str(directory)], run_dir=directory, path=path)
+
+    def start_in_common_folder(self) -> Victim:
+        """A life that chooses its run directory itself, below the arena's folder."""
+        image = self.images / self.chance.choice(self.names)
+        return self._start(["-m", "torture.life", str(image)])
+
+    def start_sweep(self) -> Victim:
+        """What removes the remains of dead runs: the command, or a life that begins."""
+        if self.chance.random() < 1 / 2:
+            return self.start(self.folder / f"next{len(self.victims)}")
+        return self._start(["-m", "alpy", "clean"])
+
+    def start_until_some_moment(
+        self, run_dir: Path | None = None, *, linger: bool = True
+    ) -> Victim:
+        """A life that has come to a moment of chance.
+
+        If it may *linger*, it is stuck in a wait of its test then, half of the time. Else it has
+        come to a line of its log, which finds narrow places, or to a time.
+        """
+        ways = [self.chance.choice(_WAYS), ""] if linger and not self.rabbit else [""]
+        way = self.chance.choice(ways)
+        self.moment = moment = self._some_moment(way)
+        victim = self.start(run_dir, *(["--linger", way] if way else []))
+        victim.wait_until(moment)
+        return victim
+
+    def _some_moment(self, way: str) -> Moment:
+        if way:
+            return Moment(linger=way, seconds=self.chance.uniform(0, _LINGER))
+        if self.chance.random() < 1 / 2:
+            seconds = self.chance.choice([0, self.chance.uniform(0, 0.05)])
+            return Moment(line=self.chance.randint(1, self.lines), seconds=seconds)
+        return Moment(seconds=self.chance.uniform(0.2, 1.1 * self.seconds))
+
+    def _start(
+        self, words: Sequence[str], *, run_dir: Path | None = None, path: Path | None = None
+    ) -> Victim:
+        output = self.folder / f"life{len(self.victims)}.txt"
         with output.open("wb") as file:
             process = subprocess.Popen(
-                [sys.executable, *program, *where],
-                cwd=cwd,
+                [sys.executable, *words],
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 # What a terminal sends to us must not reach it.
                 start_new_session=True,
-                env=os.environ | {"PYTHONPATH": str(ROOT)} | host,
+                env=self._environment(path),
             )
         victim = Victim(process, run_dir, output, self.docker_host)
         self.victims.append(victim)
         self._stack.callback(victim.close)
         return victim
 
-    def some_moment(self) -> Moment:
-        """Half of them by the log, which finds narrow places; half by the clock."""
-        if self.chance.random() < 1 / 2:
-            line = self.chance.randint(1, self.lines)
-            moment = Moment(line, self.chance.choice([0, self.chance.uniform(0, 0.05)]))
-        else:
-            moment = Moment(0, self.chance.uniform(0.2, 1.1 * self.seconds))
-        self.moment = str(moment)
-        return moment
+    def _environment(self, path: Path | None) -> dict[str, str]:
+        variables = os.environ | {"PYTHONPATH": str(ROOT)}
+        if self.docker_host:
+            variables["DOCKER_HOST"] = self.docker_host
+        if path:
+            variables["PATH"] = str(path)
+        return variables
 
     def runs(self) -> list[Run]:
         """All runs that were begun here, also those that planted themselves."""

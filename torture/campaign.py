@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,7 +25,6 @@ from torture.trial import Outcome, Verdict, inflict
 _EVERY: Final = 8
 # Lines that a tiny life writes to its debug.log, about.
 _LINES: Final = 50
-_MANY: Final = frozenset({"crowd", "stale-world"})
 
 
 @define(eq=False, kw_only=True)
@@ -43,6 +43,7 @@ class Campaign:
     """How long a life takes that nobody disturbs; by default that is measured."""
     tell: Callable[[str], object] = print
     verdicts: list[tuple[str, Verdict]] = field(factory=list, init=False)
+    _begun: float = field(factory=time.monotonic, init=False)
     folder: Path = field(init=False)
     """Where the evidence of all runs is; only that of trials that went wrong is kept."""
     _measured: dict[bool, tuple[float, int]] = field(factory=dict, init=False)
@@ -75,16 +76,23 @@ class Campaign:
 
     def _plan(self) -> list[str]:
         able = [name for name in self.only if os.geteuid() == 0 or not FAULTS[name].root]
+        if left_out := [name for name in self.only if name not in able]:
+            self.tell(f"Left out, since only root can do it: {', '.join(left_out)}")
+        if not able:
+            return []
         chance = random.Random(self.seed)  # noqa: S311  moments, not secrets
+        # A daemon takes its time to come back: what is done to one is in every other round only.
+        quick = [name for name in able if not FAULTS[name].daemon] or able
         plan: list[str] = []
         while len(plan) < self.runs:
-            plan += chance.sample(able, len(able))
+            for names in (able, quick):
+                plan += chance.sample(names, len(names))
         return plan[: self.runs]
 
     def _trial(self, number: int, name: str) -> None:
-        rabbit = (
-            self.rabbit and not number % _EVERY and name not in _MANY and not FAULTS[name].daemon
-        )
+        fault = FAULTS[name]
+        alone = fault.single and fault.refused is None and not fault.daemon
+        rabbit = self.rabbit and alone and not number % _EVERY
         seconds, lines = self._life(rabbit)
         folder = self.folder / f"{number:04}-{name}"
         folder.mkdir()
@@ -97,21 +105,15 @@ class Campaign:
             seconds=seconds,
             lines=lines,
             rabbit=rabbit,
-            daemon=self._own_daemon() if FAULTS[name].daemon else None,
+            daemon=self._own_daemon() if fault.daemon else None,
         )
         with arena:
-            verdict = inflict(FAULTS[name], arena)
+            verdict = inflict(fault, arena)
             struck = [victim.struck_at for victim in arena.victims if victim.struck_at]
             if verdict.outcome is not Outcome.CLEAN and (folder / "full").exists():
                 shutil.copytree(folder / "full", folder / "full-disk", symlinks=True)
         self.verdicts.append((name, verdict))
-        where = f", over {verdict.noticed:.1f} s later" if verdict.struck else ", not struck"
-        guest = "rabbit" if rabbit else "tiny"
-        self.tell(
-            f"{number}/{self.runs} {name} ({guest}) at {verdict.moment}{where}: "
-            f"{verdict.outcome.value}, exit {','.join(map(str, verdict.codes))}, "
-            f"clear after {verdict.cleared:.1f} s, {verdict.seconds:.1f} s"
-        )
+        self.tell(f"{self._progress(number)} {name} {_story(verdict, rabbit)}")
         for line in verdict.details:
             self.tell(f"    {line}")
         if verdict.outcome is Outcome.CLEAN:
@@ -119,6 +121,11 @@ class Campaign:
         else:
             for line in struck:
                 self.tell(f"    struck behind: {line}")
+
+    def _progress(self, number: int) -> str:
+        done = len(self.verdicts)
+        left = (time.monotonic() - self._begun) / done * (self.runs - number)
+        return f"{number}/{self.runs}" + (f", {left / 60:.0f} min left:" if left else ":")
 
     def _own_daemon(self) -> PrivateDaemon:
         if self._daemon is None:
@@ -146,25 +153,34 @@ class Campaign:
         return self._measured[rabbit]
 
     def table(self) -> str:
-        """Fault by outcome, with the exit statuses that were seen."""
-        heads = [outcome.value for outcome in Outcome]
-        lines = [f"{'fault':20}{'runs':>6}{'struck':>8}" + "".join(f"{h:>17}" for h in heads)]
-        names = [name for name in self.only if any(name == each for each, _ in self.verdicts)]
-        lines += (
-            self._row(name, [v for each, v in self.verdicts if each == name]) for name in names
-        )
-        lines.append(self._row("all", [verdict for _, verdict in self.verdicts], codes=False))
+        """Fault by outcome, with the slowest notice and the exit statuses that were seen."""
+        heads = "".join(f"{outcome.value:>17}" for outcome in Outcome)
+        lines = [f"{'fault':20}{'runs':>6}{'struck':>8}{heads}{'told within':>17}  exit statuses"]
+        names = [name for name in FAULTS if any(name == each for each, _ in self.verdicts)]
+        lines += (_row(name, [v for each, v in self.verdicts if each == name]) for name in names)
+        lines.append(_row("all", [verdict for _, verdict in self.verdicts], codes=False))
         clean = sum(v.outcome is Outcome.CLEAN for _, v in self.verdicts)
         lines.append(f"{clean} of {len(self.verdicts)} clean; seed {self.seed}")
         return "\n".join(lines)
 
-    @staticmethod
-    def _row(name: str, verdicts: Sequence[Verdict], *, codes: bool = True) -> str:
-        outcomes = Counter(verdict.outcome for verdict in verdicts)
+
+def _story(verdict: Verdict, rabbit: bool) -> str:
+    told = f", told after {verdict.told:.2f} s" if verdict.told is not None else ""
+    over = f", over after {verdict.lived_on:.1f} s" if verdict.struck else ", not struck"
+    return (
+        f"({'rabbit' if rabbit else 'tiny'}) at {verdict.moment}{told}{over}: "
+        f"{verdict.outcome.value}, exit {','.join(map(str, verdict.codes))}, "
+        f"clear after {verdict.cleared:.1f} s, {verdict.seconds:.1f} s"
+    )
+
+
+def _row(name: str, verdicts: Sequence[Verdict], *, codes: bool = True) -> str:
+    outcomes = Counter(verdict.outcome for verdict in verdicts)
+    told = [verdict.told for verdict in verdicts if verdict.told is not None]
+    row = f"{name:20}{len(verdicts):6}{sum(verdict.struck for verdict in verdicts):8}"
+    row += "".join(f"{outcomes[outcome]:17}" for outcome in Outcome)
+    row += f"{max(told):15.2f} s" if told else f"{'-':>17}"
+    if codes:
         seen = Counter(code for verdict in verdicts for code in verdict.codes)
-        struck = sum(verdict.struck for verdict in verdicts)
-        row = f"{name:20}{len(verdicts):6}{struck:8}"
-        row += "".join(f"{outcomes[outcome]:17}" for outcome in Outcome)
-        if codes:
-            row += "  exit " + ", ".join(f"{code}: {seen[code]}" for code in sorted(seen))
-        return row
+        row += "  " + ", ".join(f"{code}: {seen[code]}" for code in sorted(seen))
+    return row

@@ -1,28 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The faults: what is done to a run, at some moment of its life."""
+"""The faults: what is done to a run, at some moment of its life, and what has to come of it."""
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from attrs import frozen
 
+from torture import blows, refusals
 from torture.arena import Arena
-from torture.stale_world import plant_stale_world
-from torture.victim import Victim, kill
-
-_CROWD: Final = (4, 8)
+from torture.sweeps import killed_sweep, one_sweep, two_sweeps
 
 
 @frozen(kw_only=True)
 class Fault:
+    what: str
+    """For people, a line."""
     inflict: Callable[[Arena], object]
+    raises: str = ""
+    """A regular expression that fits the error of a test that was struck while it ran."""
+    refused: float | None = None
+    """No test begins: the testbed raises that error so many seconds after it is entered."""
     killed: bool = False
     """Its Python was killed, so its guard has to complete the record."""
     guarded: bool = True
@@ -33,138 +34,196 @@ class Fault:
     """Only root can do it."""
     daemon: bool = False
     """It is done to a Docker daemon of our own. Only root can have one."""
+    single: bool = True
+    """One life suffers it, which may be Rabbit's too."""
 
 
-def _control(arena: Arena) -> None:
-    arena.start()
+_node, _app = (partial(blows.end_container, role) for role in ("node", "app"))
+_INTERRUPTED: Final = "KeyboardInterrupt"
+_NODE: Final = "NodeDiedError: node [01] "
+_APP: Final = r"AppFailedError: app node[01]-\d-(sleep|sh) .*SIGKILL"
+_DOCKER: Final = "DockerError: "
 
 
-def _signals(number: signal.Signals, times: int, arena: Arena) -> None:
-    victim = arena.start()
-    victim.wait_until(arena.some_moment())
-    victim.send(number)
-    for _ in range(times - 1):
-        victim.pause(arena.chance.uniform(0.010, 0.300))
-        victim.send(number)
+def _died(how: str) -> str:
+    return rf"MachineDiedError: QEMU died \({how}\): "
 
 
-def _kill_guard(arena: Arena) -> None:
-    victim = arena.start()
-    victim.wait_until(arena.some_moment())
-    if guard := victim.once(victim.guard):
-        victim.strike(lambda: kill(guard))
-
-
-def _kill_python_and_guard(arena: Arena) -> None:
-    victim = arena.start()
-    victim.wait_until(arena.some_moment())
-    victim.strike(lambda: _kill_both(victim))
-
-
-def _kill_both(victim: Victim) -> None:
-    # Stopped first, so that it can't see its guard die, or start one more thing.
-    victim.process.send_signal(signal.SIGSTOP)
-    if guard := victim.guard():
-        kill(guard)
-    victim.process.kill()
-
-
-def _qemu(number: signal.Signals, arena: Arena) -> None:
-    victim = arena.start()
-    victim.wait_until(arena.some_moment())
-    if qemu := victim.once(victim.qemu):
-        victim.strike(lambda: kill(qemu, number))
-
-
-def _container(role: str, *, remove: bool, arena: Arena) -> None:
-    victim = arena.start()
-    victim.wait_until(arena.some_moment())
-    state = "created" if remove and arena.chance.random() < 1 / 4 else "running"
-    if found := victim.once(lambda: victim.container(role, state)):
-        victim.strike(
-            lambda: victim.docker(
-                lambda api: api.remove_container(found, force=True) if remove else api.kill(found)
-            )
-        )
-
-
-def _full_disk(arena: Arena) -> None:
-    disk = arena.folder / "full"
-    disk.mkdir()
-    # Room for what is there before the first frame; how much is a matter of chance.
-    size = f"size={arena.chance.choice([64, 256, 1024, 4096])}k"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "torture", disk], check=True, timeout=30)
-    arena.finally_(lambda: subprocess.run(["umount", "--lazy", disk], check=True, timeout=30))
-    victim = arena.start(disk / "run")
-    victim.wait_until(arena.some_moment())
-    victim.strike(partial(_fill, disk / "filler"))
-
-
-def _fill(path: Path) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
-    try:
-        while True:
-            os.write(descriptor, bytes(1 << 12))
-    except OSError:
-        return  # full
-    finally:
-        os.close(descriptor)
-
-
-def _stale_world(arena: Arena) -> None:
-    planted = plant_stale_world(arena.folder)
-    arena.finally_(planted.remove)
-    arena.planted.append(planted.run)
-    arena.start().process.wait(120)
-    arena.complaints += planted.complaints()
-
-
-def _crowd(arena: Arena) -> None:
-    victims = [arena.start_in(arena.folder) for _ in range(arena.chance.randint(*_CROWD))]
-    if arena.chance.random() < 1 / 2:
-        # They are in each other's way: with so many, a life takes a multiple of its time.
-        moment = arena.chance.uniform(0.3, len(victims) / 2 * arena.seconds)
-        arena.moment = f"{moment:.2f} s"
-        victims[0].pause(moment)
-        victims[0].send(signal.SIGKILL)
-
-
-def _daemon(number: signal.Signals, arena: Arena) -> None:
-    victim, daemon = arena.start(), arena.daemon
-    assert daemon, "this fault asks for a daemon"  # noqa: S101
-    victim.wait_until(arena.some_moment())
-    victim.strike(lambda: daemon.send(number))
-    if number == signal.SIGSTOP:
-        victim.pause(20)
-        daemon.send(signal.SIGCONT)
-    else:
-        daemon.send(number)
-        daemon.wait()
-        victim.pause(arena.chance.uniform(0, 3))
-        daemon.start()
+def _refused(words: str) -> str:
+    return rf"MachineRefusedError: QEMU ended with exit code 1: .*{words}"
 
 
 FAULTS: Final[Mapping[str, Fault]] = {
-    "none": Fault(inflict=_control, passes=True),
-    "SIGINT": Fault(inflict=partial(_signals, signal.SIGINT, 1)),
-    "SIGINT-twice": Fault(inflict=partial(_signals, signal.SIGINT, 2)),
-    "SIGINT-thrice": Fault(inflict=partial(_signals, signal.SIGINT, 3)),
-    "SIGTERM": Fault(inflict=partial(_signals, signal.SIGTERM, 1)),
-    "SIGHUP": Fault(inflict=partial(_signals, signal.SIGHUP, 1)),
-    "SIGKILL": Fault(inflict=partial(_signals, signal.SIGKILL, 1), killed=True),
-    "SIGKILL-with-guard": Fault(inflict=_kill_python_and_guard, guarded=False),
-    "guard-SIGKILL": Fault(inflict=_kill_guard, passes=True),
-    "qemu-SIGKILL": Fault(inflict=partial(_qemu, signal.SIGKILL)),
-    "qemu-SIGSTOP": Fault(inflict=partial(_qemu, signal.SIGSTOP)),
-    "qemu-SIGSEGV": Fault(inflict=partial(_qemu, signal.SIGSEGV)),
-    "node-killed": Fault(inflict=lambda arena: _container("node", remove=False, arena=arena)),
-    "node-removed": Fault(inflict=lambda arena: _container("node", remove=True, arena=arena)),
-    "app-killed": Fault(inflict=lambda arena: _container("app", remove=False, arena=arena)),
-    "app-removed": Fault(inflict=lambda arena: _container("app", remove=True, arena=arena)),
-    "dockerd-SIGTERM": Fault(inflict=partial(_daemon, signal.SIGTERM), root=True, daemon=True),
-    "dockerd-SIGKILL": Fault(inflict=partial(_daemon, signal.SIGKILL), root=True, daemon=True),
-    "dockerd-SIGSTOP": Fault(inflict=partial(_daemon, signal.SIGSTOP), root=True, daemon=True),
-    "full-disk": Fault(inflict=_full_disk, root=True),
-    "stale-world": Fault(inflict=_stale_world, passes=True),
-    "crowd": Fault(inflict=_crowd, passes=True),
+    "none": Fault(what="nothing is done; it has to pass", inflict=blows.nothing, passes=True),
+    "SIGINT": Fault(
+        what="Ctrl-C", inflict=partial(blows.send_signals, signal.SIGINT, 1), raises=_INTERRUPTED
+    ),
+    "SIGINT-twice": Fault(
+        what="Ctrl-C, and again while it tears down",
+        inflict=partial(blows.send_signals, signal.SIGINT, 2),
+        raises=_INTERRUPTED,
+    ),
+    "SIGINT-thrice": Fault(
+        what="Ctrl-C three times, which leaves the rest to the guard",
+        inflict=partial(blows.send_signals, signal.SIGINT, 3),
+        raises=_INTERRUPTED,
+    ),
+    "SIGTERM": Fault(
+        what="a polite kill",
+        inflict=partial(blows.send_signals, signal.SIGTERM, 1),
+        raises="SystemExit: 143",
+    ),
+    "SIGHUP": Fault(
+        what="its terminal goes",
+        inflict=partial(blows.send_signals, signal.SIGHUP, 1),
+        raises="SystemExit: 129",
+    ),
+    "SIGKILL": Fault(
+        what="its Python is killed",
+        inflict=partial(blows.send_signals, signal.SIGKILL, 1),
+        killed=True,
+    ),
+    "SIGKILL-with-guard": Fault(
+        what="its Python and its guard are killed; the next sweep may have to clear up",
+        inflict=blows.kill_python_and_guard,
+        guarded=False,
+    ),
+    "guard-SIGKILL": Fault(
+        what="its guard is killed; it has to pass", inflict=blows.kill_guard, passes=True
+    ),
+    "qemu-SIGKILL": Fault(
+        what="QEMU is killed",
+        inflict=partial(blows.signal_qemu, signal.SIGKILL),
+        raises=_died("SIGKILL"),
+    ),
+    "qemu-SIGSEGV": Fault(
+        what="QEMU crashes",
+        inflict=partial(blows.signal_qemu, signal.SIGSEGV),
+        raises=_died("SIGSEGV"),
+    ),
+    "qemu-SIGTERM": Fault(
+        what="QEMU exits by itself",
+        inflict=partial(blows.signal_qemu, signal.SIGTERM),
+        raises=_died("exit code 0") + ".*terminating on signal 15",
+    ),
+    "qemu-SIGSTOP": Fault(
+        what="QEMU is stopped and does not answer",
+        inflict=partial(blows.signal_qemu, signal.SIGSTOP),
+        raises="MachineStoppedError: ",
+    ),
+    "qemu-option": Fault(
+        what="QEMU refuses an option",
+        inflict=partial(refusals.refused, options=("-no-such-option",)),
+        raises=_refused("no-such-option"),
+        refused=0,
+    ),
+    "qemu-device": Fault(
+        what="QEMU does not know a device",
+        inflict=partial(refusals.refused, options=("-device", "no-such-nic")),
+        raises=_refused("no-such-nic"),
+        refused=0,
+    ),
+    "qemu-kernel": Fault(
+        what="the kernel is none",
+        inflict=refusals.no_kernel,
+        raises=f"ApplianceFileError: .*none.kernel|{_refused('')}",
+        refused=0,
+    ),
+    "qemu-missing": Fault(
+        what="there is no QEMU on PATH",
+        inflict=refusals.missing,
+        raises="HostError: run qemu-system-x86_64: it is not on PATH",
+        refused=0,
+    ),
+    "qemu-silent": Fault(
+        what="QEMU hangs and never greets",
+        inflict=refusals.silent,
+        raises="MonitorTimeoutError: ",
+        refused=refusals.LAUNCH_SECONDS,
+    ),
+    "qemu-forked": Fault(
+        what="a script that runs QEMU as its child hangs, and so does the child",
+        inflict=refusals.forked,
+        raises="MonitorTimeoutError: ",
+        # The run sees its child left, names it, and has it removed before it says all this.
+        refused=refusals.LAUNCH_SECONDS + 5,
+    ),
+    "qemu-babbling": Fault(
+        what="QEMU's monitor speaks no protocol",
+        inflict=refusals.babbling,
+        raises="Monitor(Timeout)?Error: ",
+        refused=refusals.LAUNCH_SECONDS,
+    ),
+    "qemu-dying": Fault(
+        what="QEMU ends within its greeting",
+        inflict=refusals.dying,
+        raises=_refused("out of luck"),
+        refused=0,
+    ),
+    "node-killed": Fault(
+        what="a node's container is killed", inflict=partial(_node, remove=False), raises=_NODE
+    ),
+    "node-removed": Fault(
+        what="a node's container is removed by force",
+        inflict=partial(_node, remove=True),
+        raises=_NODE,
+    ),
+    "app-killed": Fault(
+        what="an app's container is killed", inflict=partial(_app, remove=False), raises=_APP
+    ),
+    "app-removed": Fault(
+        what="an app's container is removed by force",
+        inflict=partial(_app, remove=True),
+        # It may be removed before it starts; then nothing of it ever failed.
+        raises=rf"{_APP}|{_DOCKER}.*container node.*(No such container|marked for removal)",
+    ),
+    "dockerd-SIGTERM": Fault(
+        what="a private Docker daemon ends, and comes back",
+        inflict=partial(blows.signal_daemon, signal.SIGTERM),
+        # It stops the containers before it goes.
+        raises=f"{_DOCKER}|{_NODE}|AppFailedError: ",
+        root=True,
+        daemon=True,
+    ),
+    "dockerd-SIGKILL": Fault(
+        what="a private Docker daemon is killed, and comes back",
+        inflict=partial(blows.signal_daemon, signal.SIGKILL),
+        raises=_DOCKER,
+        root=True,
+        daemon=True,
+    ),
+    "dockerd-SIGSTOP": Fault(
+        what=f"a private Docker daemon is stopped for {blows.STOPPED_SECONDS:g} s",
+        inflict=partial(blows.signal_daemon, signal.SIGSTOP),
+        root=True,
+        daemon=True,
+    ),
+    "full-disk": Fault(
+        what="no room is left where the evidence goes", inflict=blows.fill_disk, root=True
+    ),
+    "stale-world": Fault(
+        what="a dead run's remains are swept by the next run, and nothing else",
+        inflict=one_sweep,
+        passes=True,
+        single=False,
+    ),
+    "sweep-SIGKILL": Fault(
+        what="a sweep is killed; the next one removes the rest, and nothing else",
+        inflict=killed_sweep,
+        killed=True,
+        passes=True,
+        single=False,
+    ),
+    "two-sweeps": Fault(
+        what="two sweeps at once of the same remains",
+        inflict=two_sweeps,
+        passes=True,
+        single=False,
+    ),
+    "crowd": Fault(
+        what="four to eight runs at once in one folder, and perhaps one of them is killed",
+        inflict=blows.crowd,
+        passes=True,
+        single=False,
+    ),
 }

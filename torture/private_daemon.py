@@ -16,7 +16,7 @@ from typing import Final
 import docker
 import requests
 
-from torture.victim import kill
+from torture.parts import kill
 
 _IMAGES: Final = ("alpy-busybox:latest", "alpy-iproute2:latest")
 # One that was killed returns only when its old containerd has gone: 26 s have been seen.

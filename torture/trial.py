@@ -19,7 +19,9 @@ from torture.arena import ROOT, Arena
 from torture.checker import Leftover, connect, leftovers
 from torture.evidence import faults_of
 from torture.faults import Fault
-from torture.victim import kill
+from torture.notes import Truth, judge_blow, judge_refusal, notes_in
+from torture.parts import kill
+from torture.victim import Victim
 
 # A life that was stopped or starved gives up at its own deadlines; they add up to less than this.
 _LIFE_SECONDS: Final = 120.0
@@ -33,7 +35,8 @@ class Outcome(Enum):
     LEFT = "left something"
     BROKEN = "evidence broken"
     FAILED = "failed"
-    """It hung, or did not pass though nothing was done to it, or a stranger's thing was touched."""
+    """It hung, did not pass though nothing was done to it, was not told the truth in time, or
+    something of others was touched."""
 
 
 @frozen(kw_only=True)
@@ -41,7 +44,9 @@ class Verdict:
     outcome: Outcome
     moment: str
     struck: bool
-    noticed: float
+    told: float | None
+    """How many seconds after the blow the test that ran then was told."""
+    lived_on: float
     """How many seconds after the blow the last life that suffered one was over."""
     codes: tuple[int, ...]
     seconds: float
@@ -64,13 +69,16 @@ def inflict(fault: Fault, arena: Arena) -> Verdict:
         left = [each for each in left if not _is_for_the_sweep(each)] or _sweep(arena)
     cleared = time.monotonic() - ended
     broken = _faults_of_evidence(fault, arena)
-    failed = [*arena.complaints, *(_not_passed(arena) if fault.passes else ())]
+    truths = [_judge(fault, victim) for victim in arena.victims if fault.raises]
+    failed = [*arena.complaints, *filter(None, (truth.complaint for truth in truths))]
+    failed += _not_passed(fault, arena)
     _scrap(left, arena.docker_host)
     return Verdict(
         outcome=_outcome(left, broken, failed),
-        moment=arena.moment,
+        moment=str(arena.moment or "-"),
         struck=any(victim.struck_at for victim in arena.victims),
-        noticed=max((victim.lived_on for victim in arena.victims), default=0),
+        told=max((each.seconds for each in truths if each.seconds is not None), default=None),
+        lived_on=max((victim.lived_on for victim in arena.victims), default=0),
         codes=tuple(victim.process.returncode for victim in arena.victims),
         seconds=time.monotonic() - began,
         cleared=cleared,
@@ -122,11 +130,22 @@ def _sweep(arena: Arena) -> list[Leftover]:
     return _wait_for_nothing(arena)
 
 
-def _not_passed(arena: Arena) -> list[str]:
+def _judge(fault: Fault, victim: Victim) -> Truth:
+    notes = notes_in(victim.output)
+    if fault.refused is not None:
+        return judge_refusal(notes, fault.raises, fault.refused)
+    return judge_blow(notes, victim.blow, fault.raises) if victim.blow else Truth()
+
+
+def _not_passed(fault: Fault, arena: Arena) -> list[str]:
+    """Who should have passed and did not: who was not struck, or by nothing that matters."""
+    if fault.refused is not None or not (fault.passes or fault.raises):
+        return []
     return [
         f"exit status {victim.process.returncode}; see {victim.output}"
         for victim in arena.victims
-        if victim.process.returncode not in ({0, -SIGKILL} if victim.struck_at else {0})
+        if victim.process.returncode
+        and not (victim.blow and (fault.raises or victim.process.returncode == -SIGKILL))
     ]
 
 

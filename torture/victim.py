@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -15,24 +14,28 @@ from typing import Any, Final, TypeVar
 import docker
 from attrs import define, field, frozen
 
-from torture.checker import Run, connect, run_in
+from torture.checker import Run, run_in
+from torture.notes import Blow, notes_in
+from torture.parts import ask_docker, containers_of, guard_of, qemu_of
 
-_LOOK: Final = 0.002
+_LOOK: Final = 0.005
 _T = TypeVar("_T")
 
 
-@frozen
+@frozen(kw_only=True)
 class Moment:
-    """When a fault strikes: at a line of debug.log and *seconds* later, or *seconds* after the
-    start."""
+    """When a fault strikes: *seconds* after the start, after a line of debug.log, or after the
+    test has begun to linger somewhere."""
 
-    line: int
     seconds: float
+    line: int = 0
+    linger: str = ""
 
     def __str__(self) -> str:
         if self.line:
             return f"line {self.line} + {self.seconds * 1e3:.0f} ms"
-        return f"{self.seconds:.2f} s"
+        place = f"the test's begin, stuck in {self.linger}, + " if self.linger else ""
+        return f"{place}{self.seconds:.2f} s"
 
 
 @define(eq=False)
@@ -44,9 +47,10 @@ class Victim:
     docker_host: str | None = None
     struck_at: str = field(default="", init=False)
     """The last line of its log when a fault struck; empty if none has."""
+    blow: Blow | None = field(default=None, init=False)
+    """The first one that fell on it."""
     lived_on: float = field(default=0.0, init=False)
     """For how many seconds it went on after a fault struck."""
-    _struck: float = field(default=0.0, init=False)
     _begun: float = field(factory=time.monotonic, init=False)
 
     @property
@@ -70,6 +74,9 @@ class Victim:
         if moment.line:
             self.once(lambda: len(self.log()) >= moment.line)
             self.pause(moment.seconds)
+        elif moment.linger:
+            self.once(lambda: any(each.event == "begins" for each in notes_in(self.output)))
+            self.pause(moment.seconds)
         else:
             self.pause(moment.seconds - (time.monotonic() - self._begun))
 
@@ -88,57 +95,31 @@ class Victim:
     def strike(self, blow: Callable[[], object]) -> None:
         """Let *blow* fall, if it is alive still, and note where it was."""
         if self.alive:
-            place, now = (self.log() or ["before its log"])[-1], time.monotonic()
+            place, since = (self.log() or ["before its log"])[-1], time.monotonic()
             # What it was aimed at may have gone meanwhile.
             with suppress(ProcessLookupError, docker.errors.APIError):
                 blow()
-                self.struck_at, self._struck = place, now
+                self.struck_at = place
+                self.blow = self.blow or Blow(since=since, until=time.monotonic())
 
     def send(self, number: signal.Signals) -> None:
         self.strike(lambda: self.process.send_signal(number))
 
     def guard(self) -> int | None:
         """Its guard's process id."""
-        run = self.run
-        return self._child(lambda words, _: run is not None and run.id in words)
+        return guard_of(self.run, self.process.pid) if self.run else None
 
     def qemu(self) -> int | None:
         """QEMU's process id."""
-        run = self.run
-        wanted = f"ALPY_RUN={run.id}" if run else ""
-        return self._child(
-            lambda words, variables: wanted in variables and "qemu-system" in words[0]
-        )
+        return qemu_of(self.run, self.process.pid) if self.run else None
 
-    def _child(self, fits: Callable[[Sequence[str], Sequence[str]], bool]) -> int | None:
-        for task in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
-            with suppress(OSError):
-                for pid in task.read_text().split():
-                    words, variables = (
-                        Path(f"/proc/{pid}/{name}").read_text(errors="replace").split("\0")
-                        for name in ("cmdline", "environ")
-                    )
-                    if fits(words, variables):
-                        return int(pid)
-        return None
+    def containers(self, role: str, state: str) -> list[str]:
+        """The ids of its containers that play *role* and are in *state*, as "running"."""
+        return containers_of(self.run, role, state, self.docker_host) if self.run else []
 
-    def container(self, role: str, state: str) -> str | None:
-        """The id of one of its containers that plays *role* and is in *state*, as "running"."""
-        if not (run := self.run):
-            return None
-        labels = [f"alpy.run={run.id}", f"alpy.role={role}"]
-        found = self.docker(
-            lambda api: api.containers(all=True, filters={"label": labels, "status": state})
-        )
-        return next((str(each["Id"]) for each in found), None)
-
-    def docker(self, call: Callable[[Any], _T]) -> _T:
-        """What *call* makes of Docker's API."""
-        client = connect(self.docker_host)
-        try:
-            return call(client.api)
-        finally:
-            client.close()
+    def docker(self, call: Callable[[Any], object]) -> None:
+        """Let *call* have Docker's API."""
+        ask_docker(call, self.docker_host)
 
     def wait(self, seconds: float) -> bool:
         """Whether it ended by itself within *seconds*; if not, it says where, and is killed."""
@@ -150,16 +131,10 @@ class Victim:
             self.close()
             return False
         finally:
-            if self._struck:
-                self.lived_on = time.monotonic() - self._struck
+            if self.blow:
+                self.lived_on = time.monotonic() - self.blow.since
         return True
 
     def close(self) -> None:
         self.process.kill()
         self.process.wait(30)
-
-
-def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
-    """Send a signal to a process that may be gone."""
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)

@@ -4,24 +4,31 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import socket
 import struct
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import docker
 import pytest
+from attrs import evolve
 
 from alpy.adapters.recovery import guard_process
 from alpy.adapters.tap import tap_name
 from torture import checker
 from torture.checker import Run, leftovers
 from torture.evidence import faults_of
+from torture.footprint import Footprint
+from torture.notes import Blow, Note, judge_blow, judge_refusal, notes_in
+from torture.one_process import Life, OneProcess
+from torture.stale_world import plant_stale_world
 
 BUSYBOX = "alpy-busybox"
 HEADER = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65536, 1)
@@ -156,15 +163,29 @@ def test_a_socket_and_files_are_found(run: Run, other: Run, stack: ExitStack) ->
     assert run.directory
     address = str(run.directory / "qmp.sock")
     stack.enter_context(socket.socket(socket.AF_UNIX)).bind(address)
-    (run.directory / "disk0.qcow2").touch()
+    (run.directory / "working-disk0.qcow2").touch()
     scratch = [stack.enter_context(_scratch(each)).name for each in (run, other)]
-    expected = {address, scratch[0], str(run.directory / "disk0.qcow2")}
+    expected = {address, scratch[0], str(run.directory / "working-disk0.qcow2")}
     assert {name for _, name in found(run)} == expected
     assert "socket" in {kind for kind, _ in found(run)}
 
 
 def _scratch(run: Run) -> tempfile._TemporaryFileWrapper[bytes]:
     return tempfile.NamedTemporaryFile(prefix=f"alpy-{run.id}-")
+
+
+@needs_docker
+def test_what_a_sweep_takes_from_others_is_told(tmp_path: Path, stack: ExitStack) -> None:
+    planted = plant_stale_world(tmp_path)
+    stack.callback(planted.remove)
+    assert planted.complaints() == []
+    assert not planted.touched
+    client = docker.from_env()
+    stack.callback(client.close)
+    for each in client.containers.list(all=True, filters={"label": f"torture={planted.run.id}"}):
+        each.remove(force=True)
+    told = " ".join(planted.complaints())
+    assert all(whose in told for whose in ("a live run", "another user", "nobody", "a stranger"))
 
 
 @needs_docker
@@ -233,3 +254,95 @@ def test_a_capture_that_is_none_or_holds_nonsense_is_a_fault(run: Run, content: 
     assert run.directory
     (run.directory / "link0.pcap").write_bytes(content)
     assert "link0.pcap" in faults_of(run.directory)[0]
+
+
+def test_this_process_has_grown_by_what_it_has_opened_and_started(
+    stack: ExitStack, tmp_path: Path
+) -> None:
+    before = Footprint.now()
+    assert Footprint.now().beyond(before) == []
+    stack.enter_context((tmp_path / "held").open("wb"))
+    stack.enter_context(socket.socket())
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait, daemon=True)
+    thread.start()
+    stack.callback(thread.join)
+    stack.callback(over.set)
+    pid = start(stack, ["cat"])
+    grown = Footprint.now().beyond(before)
+    assert {word for word in grown if "held" in word or "socket" in word or "process" in word} == {
+        f"descriptors {re.sub(r'[0-9]+', 'N', str(tmp_path))}/held",
+        "descriptors socket:[N]",
+        f"children process {pid}",
+    }
+    assert sum(word.startswith("threads") for word in grown) == 1
+
+
+def test_this_process_has_grown_by_memory_that_it_keeps() -> None:
+    before = Footprint.now().resident_kib
+    kept = bytearray(os.urandom(8 << 20))
+    assert Footprint.now().resident_kib - before > len(kept) / 1024 / 2
+
+
+@pytest.mark.parametrize(("kib_per_life", "wrong"), [(0, False), (4, False), (64, True)])
+def test_memory_may_not_grow_with_the_lives_of_a_process(kib_per_life: int, wrong: bool) -> None:
+    process = OneProcess(lives=60, seed=0)
+    for number in range(60):
+        memory = 40_000 + kib_per_life * number + 100 * (number % 3)
+        grown = evolve(Footprint.now(), resident_kib=memory)
+        process.lived.append(Life(name="none", told=None, footprint=grown, complaints=[]))
+    assert process.went_wrong is wrong
+    assert process.growth() == pytest.approx(kib_per_life, abs=5)
+
+
+BEGUN = [Note(1.0, "enters", ""), Note(2.0, "begins", "")]
+BLOW = Blow(since=3.0, until=3.1)
+
+
+@pytest.mark.parametrize(
+    ("last", "told", "complaint"),
+    [
+        (Note(3.5, "raises", "NodeDiedError: node 1 ended"), 0.4, ""),
+        (Note(3.05, "raises", "NodeDiedError: node 1 ended"), 0.0, ""),
+        (Note(9.0, "raises", "NodeDiedError: node 1 ended"), 5.9, "told only after 5.9 s"),
+        (Note(3.5, "raises", "DeadlineError: no"), None, "not told of"),
+        (Note(9.0, "passes", ""), None, "not told of"),
+        (Note(3.5, "passes", ""), None, ""),
+        (Note(2.5, "passes", ""), None, ""),
+        (None, None, "never told"),
+    ],
+)
+def test_a_test_that_was_struck_has_to_be_told_the_truth_soon(
+    last: Note | None, told: float | None, complaint: str
+) -> None:
+    truth = judge_blow([*BEGUN, *([last] if last else [])], BLOW, "NodeDiedError: ")
+    assert truth.seconds == (None if told is None else pytest.approx(told))
+    assert complaint in truth.complaint
+    assert bool(complaint) == bool(truth.complaint)
+
+
+def test_a_blow_before_the_test_begins_or_after_its_end_is_nothing_to_be_told() -> None:
+    raised = Note(5.0, "raises", "DeadlineError: no")
+    for since in (1.5, 6.0):
+        truth = judge_blow([*BEGUN, raised], Blow(since=since, until=since), "NodeDiedError: ")
+        assert truth.complaint == ""
+
+
+@pytest.mark.parametrize(
+    ("last", "complaint"),
+    [
+        (Note(1.9, "raises", "HostError: no QEMU"), ""),
+        (Note(9.9, "raises", "HostError: no QEMU"), "told only after 8.9 s"),
+        (Note(1.9, "begins", ""), "not told of"),
+    ],
+)
+def test_a_testbed_that_cannot_be_entered_has_to_say_so_soon(last: Note, complaint: str) -> None:
+    truth = judge_refusal([BEGUN[0], last], "HostError: no QEMU", 1.0)
+    assert complaint in truth.complaint
+    assert bool(complaint) == bool(truth.complaint)
+
+
+def test_notes_are_read_between_other_lines(tmp_path: Path) -> None:
+    output = tmp_path / "life.txt"
+    output.write_text("INFO torture 1.000 begins\ntorture 2.500 raises HostError: no\nx\n")
+    assert notes_in(output) == [Note(2.5, "raises", "HostError: no")]

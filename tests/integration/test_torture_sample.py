@@ -16,13 +16,14 @@ from torture.arena import Arena
 from torture.campaign import Campaign
 from torture.checker import Run, connect, leftovers
 from torture.faults import FAULTS, Fault
+from torture.one_process import OneProcess
 from torture.trial import Outcome, Verdict, inflict
 
 pytestmark = [pytest.mark.docker, pytest.mark.qemu, pytest.mark.timeout(240)]
 
 SEED = 20261123
 # An undisturbed life takes about so long here; a moment behind its end strikes nobody.
-LIFE = 2.5
+LIFE = 2.0
 # A daemon of our own takes its time; scripts/torture has one.
 NAMES = [name for name, fault in FAULTS.items() if not fault.daemon]
 
@@ -57,7 +58,7 @@ def interrupt(folder: Path, seconds: float) -> Verdict:
     folder.mkdir()
     chance = random.Random(1)  # noqa: S311
     with Arena(folder=folder, chance=chance, images=folder.parent, seconds=0) as arena:
-        return inflict(Fault(inflict=strike), arena)
+        return inflict(Fault(what="", inflict=strike), arena)
 
 
 def test_what_is_left_is_told_and_then_removed(tmp_path: Path) -> None:
@@ -71,11 +72,19 @@ def test_what_is_left_is_told_and_then_removed(tmp_path: Path) -> None:
     client = connect()
     chance = random.Random(1)  # noqa: S311
     with Arena(folder=tmp_path, chance=chance, images=tmp_path, seconds=0) as arena:
-        verdict = inflict(Fault(inflict=plant), arena)
+        verdict = inflict(Fault(what="", inflict=plant), arena)
     assert verdict.outcome is Outcome.LEFT
     assert run.id in verdict.details[0]
     assert leftovers([run]) == []
     client.close()
+
+
+def test_lives_in_one_process_leave_it_as_it_was() -> None:
+    story: list[str] = []
+    process = OneProcess(lives=6, seed=SEED, warm_up=2, tell=story.append)
+    process.run()
+    assert len(process.lived) == 6
+    assert not process.went_wrong, "\n".join(story)
 
 
 def check(name: str, *, seed: int, image: str) -> None:
