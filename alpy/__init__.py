@@ -5,6 +5,8 @@
 the same testbed in memory, and `alpy.errors` all that is raised on purpose.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from alpy import errors, logs
 from alpy.core.app import AppOutput, AppResult, AppSpec
 from alpy.core.appliance import (
@@ -30,7 +32,9 @@ from alpy.core.shell import Shell, ShellResult, attach, log_in
 from alpy.core.testbed import Testbed
 from alpy.core.topology import Topology
 from alpy.core.waiting import Limits
-from alpy.wiring import Images, testbed
+
+if TYPE_CHECKING:
+    from alpy.wiring import testbed
 
 __all__ = [
     "Acceleration",
@@ -48,7 +52,6 @@ __all__ = [
     "Event",
     "ExitStatus",
     "Firmware",
-    "Images",
     "Kernel",
     "Limits",
     "Link",
@@ -72,3 +75,14 @@ __all__ = [
     "step",
     "testbed",
 ]
+
+
+if not TYPE_CHECKING:  # a checker that saw this would take every misspelt name for one of alpy's
+
+    def __getattr__(name: str) -> Any:
+        # Docker's client and pexpect come with the first testbed: an import need not wait for them.
+        if name == "testbed":
+            from alpy.wiring import testbed  # noqa: PLC0415
+
+            return testbed
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,23 +3,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from uuid import uuid4
 
-from attrs import frozen
-
-from alpy.adapters.clock import SystemClock
+from alpy.adapters.audit import RunAudit
+from alpy.adapters.capacity import host_capacity
+from alpy.adapters.clock import SystemClock, clock_of
 from alpy.adapters.docker.apps import DockerApps
 from alpy.adapters.docker.engine import DockerEngine
 from alpy.adapters.docker.skeleton import DockerSkeleton
+from alpy.adapters.holdings import Holdings
+from alpy.adapters.qemu.acceleration import default_memory
 from alpy.adapters.qemu.machine import QemuMachine
 from alpy.adapters.recovery.guard import ProcessGuard
 from alpy.adapters.recovery.recovery import Recovery
 from alpy.adapters.recovery.sweep import SweptRun
 from alpy.adapters.run_directory import DiskRunDirectory
+from alpy.adapters.saved.store import StateCache, cache_folder
 from alpy.adapters.signals import ProcessSignals
+from alpy.adapters.slots import FileSlots
 from alpy.core.appliance import Appliance
 from alpy.core.link import Link
 from alpy.core.ports import Ports
@@ -28,53 +34,54 @@ from alpy.core.topology import Topology
 from alpy.core.waiting import Limits
 
 
-@frozen(kw_only=True)
-class Images:
-    """The container images that a testbed itself needs. The defaults are made by scripts/setup."""
-
-    busybox: str = "alpy-busybox:latest"
-    """For nodes; it has `cat`."""
-    iproute2: str = "alpy-iproute2:latest"
-    """For one-off containers that set interfaces up; it has iproute2's `ip`."""
-
-
 def testbed(
     appliance: Appliance,
     *,
     links: int | Sequence[Link] = 2,
     run_dir: str | PathLike[str] | None = None,
-    images: Images | None = None,
+    node_image: str = "alpy-iproute2:latest",
     limits: Limits | None = None,
+    time_scale: float | None = None,
     console_tcp_port: int | None = None,
     keep_disks: bool = False,
 ) -> Testbed:
     """A testbed of *appliance* on this host, to be entered with `with`.
 
     *links*: how many, or each one. *run_dir*: a folder for the evidence, new or empty; by default a
-    new one below ./runs. *limits*: how long alpy's own steps may take. *console_tcp_port*: a port
-    of localhost where people can telnet to the console meanwhile. *keep_disks*: keep what the
-    appliance wrote on its disks.
+    new one below ./runs. *node_image*: the image of the nodes' containers; it has iproute2's `ip`.
+    *limits*: how long alpy's own steps may take. *time_scale*: how many times slower this host is
+    than what all limits are meant for, the test's and alpy's; by default what ALPY_TIME_SCALE in
+    the environment says, or 1. *console_tcp_port*: a port of localhost where people can telnet to
+    the console meanwhile. *keep_disks*: keep what the appliance wrote on its disks.
 
     Raises:
         InvalidValueError: the values can't work. All else is raised when the testbed is entered.
     """
     topology = Topology.of(appliance, links if isinstance(links, int) else tuple(links))
     limits = limits or Limits()
-    images = images or Images()
-    clock = SystemClock()
+    clock = clock_of(os.environ) if time_scale is None else SystemClock(time_scale)
     run_id = uuid4().hex[:8]
-    run_directory = DiskRunDirectory(Path(run_dir) if run_dir is not None else None, run_id=run_id)
+    holdings = Holdings(run_id)
+    run_directory = DiskRunDirectory(
+        Path(run_dir) if run_dir is not None else None, run_id=run_id, holdings=holdings
+    )
     engine = DockerEngine(
-        run_id=run_id, clock=clock, limits=limits, directory=lambda: run_directory.path
+        run_id=run_id,
+        clock=clock,
+        limits=limits,
+        directory=lambda: run_directory.path,
+        holdings=holdings,
     )
     ports = Ports(
         clock=clock,
         signals=ProcessSignals(),
         run_directory=run_directory,
-        guard=ProcessGuard(engine=engine),
-        skeleton=DockerSkeleton(
-            engine=engine, busybox_image=images.busybox, iproute2_image=images.iproute2
+        slots=FileSlots(
+            folder=default_memory(), capacity=partial(host_capacity, os.environ), clock=clock
         ),
+        guard=ProcessGuard(engine=engine),
+        audit=RunAudit(engine=engine, directory=lambda: run_directory.path),
+        skeleton=DockerSkeleton(engine=engine, image=node_image),
         apps=DockerApps(engine=engine),
         machine=QemuMachine(
             clock=clock,
@@ -82,6 +89,7 @@ def testbed(
             console_tcp_port=console_tcp_port,
             keep_disks=keep_disks,
             run_id=run_id,
+            holdings=holdings,
         ),
     )
     return Testbed(topology=topology, ports=ports, limits=limits)
@@ -95,8 +103,13 @@ def clear_dead_runs(*, dry_run: bool = False) -> list[SweptRun]:
     Raises:
         HostError: the Docker daemon can't be asked.
     """
-    engine = DockerEngine(run_id=uuid4().hex[:8], clock=SystemClock(), limits=Limits())
+    engine = DockerEngine(run_id=uuid4().hex[:8], clock=clock_of(os.environ), limits=Limits())
     try:
         return Recovery(engine).sweep(dry_run=dry_run)
     finally:
         engine.close()
+
+
+def state_cache() -> StateCache:
+    """The saved states of this user."""
+    return StateCache(folder=cache_folder(os.environ), clock=clock_of(os.environ))

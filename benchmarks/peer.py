@@ -21,7 +21,9 @@ arguments += ["-append", command_line]
 arguments += alpy.qemu.get_qmp_args() + alpy.qemu.get_serial_port_args()
 for number, tap in enumerate(taps):
     arguments += ["-netdev", f"tap,id=n{number},ifname={tap},script=no,downscript=no"]
-    arguments += ["-device", f"virtio-net-pci,netdev=n{number}"]
+    # Eight to a slot: there are not slots enough for 32.
+    place = f"multifunction=on,addr={2 + number // 8:x}.{number % 8}"
+    arguments += ["-device", f"virtio-net-pci,netdev=n{number},{place}"]
     arguments += ["-object", f"filter-dump,id=d{number},netdev=n{number},file=link{number}.pcap"]
 
 client = docker.from_env()

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+from alpy.adapters.holdings import Holdings
 from alpy.adapters.recovery.liveness import DEBUG_LOG, first_line
 from alpy.core.errors import InvalidValueError, RunDirectoryError
 
@@ -33,11 +34,17 @@ class DiskRunDirectory:
     """
 
     def __init__(
-        self, path: Path | None, *, run_id: str, now: Callable[[], datetime] = utc_now
+        self,
+        path: Path | None,
+        *,
+        run_id: str,
+        now: Callable[[], datetime] = utc_now,
+        holdings: Holdings | None = None,
     ) -> None:
         self._path = path
         self._run_id = run_id
         self._now = now
+        self._holdings = holdings or Holdings(run_id)
         self._log: TextIO | None = None
         self._fault: OSError | None = None
         self._lock = threading.Lock()
@@ -131,6 +138,7 @@ class DiskRunDirectory:
         with suppress(OSError):
             fcntl.flock(log.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._log = log
+        self._holdings.note(log, "run directory")
 
     def _refusal(self, error: Exception) -> RunDirectoryError:
         return RunDirectoryError(

@@ -105,6 +105,10 @@ class AppSpec:
             )
         return cls(command=command, image=image, **options)
 
+    def accepts(self, status: ExitStatus) -> bool:
+        """Whether an app may end so."""
+        return status.code in self.exit_codes
+
 
 @frozen(kw_only=True)
 class AppOutput:
@@ -145,7 +149,7 @@ class AppResult:
         Raises:
             AppFailedError: it ended with another code, or by a signal.
         """
-        if self.status.code not in self.spec.exit_codes:
+        if not self.spec.accepts(self.status):
             raise AppFailedError(
                 app=self.name, command=self.spec.command, status=self.status, log=self.output.text
             )

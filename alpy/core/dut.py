@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from alpy.core.errors import LifecycleError, MachineDiedError
+from alpy.core.errors import LifecycleError, MachineDiedError, MachineStoppedError
 from alpy.core.lifecycle import VmState, VmStep, next_state, possible_steps
 from alpy.core.narrative import get_logger, step
 from alpy.core.waiting import wait_until
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from alpy.core.ports import Clock, Machine, Monitor
     from alpy.core.waiting import Limits
+    from alpy.core.watch import Watch
 
 log = get_logger("alpy.dut")
 
@@ -26,12 +27,14 @@ class Dut:
     """The appliance in the testbed. Every step is held against `alpy.core.lifecycle` first.
 
     Every call can raise LifecycleError (the state does not allow it; nothing was changed),
-    MachineDiedError (QEMU ended unasked) and MonitorError (QEMU refused, or did not answer).
+    MachineDiedError (QEMU ended unasked), MachineStoppedError (a signal stopped it), MonitorError
+    (QEMU refused, or did not answer), and what *watch* raises of the rest of the testbed.
     """
 
     _machine: Machine
     _clock: Clock
     _limits: Limits
+    _watch: Watch
     _monitor: Monitor | None = field(default=None, init=False)
     _state: VmState = field(default=VmState.DEFINED, init=False)
     _mourned: bool = field(default=False, init=False)
@@ -63,7 +66,7 @@ class Dut:
             self._monitor.close()
 
     def mourn(self) -> None:
-        """Know that the test was told of QEMU's death: `finish` need not tell it again."""
+        """Know that the test was told of QEMU's end: `finish` need not tell it again."""
         self._mourned = True
 
     def start(self) -> None:
@@ -99,7 +102,7 @@ class Dut:
         """
 
         def has_shut_down() -> bool:
-            self.check_alive()
+            self._watch()
             return self._state in {VmState.POWERED_DOWN, VmState.GONE}
 
         wait_until(
@@ -110,35 +113,42 @@ class Dut:
         )
 
     def check_alive(self) -> None:
-        """Demand that QEMU has not died.
+        """Demand that QEMU has not died, and can work.
 
         Raises:
-            MachineDiedError: it has.
+            MachineDiedError: it has died.
+            MachineStoppedError: a signal has stopped it.
         """
         self._learn()
         if self._state is VmState.CRASHED:
             raise MachineDiedError(
                 status=self._machine.wait_for_exit(timeout=0), stderr=self._machine.stderr()
             )
+        if process := self._machine.stopped_process():
+            raise MachineStoppedError(process=process)
 
     def finish(self) -> None:
         """End QEMU in good order. The testbed calls this, once the test is over.
 
         Raises:
             MachineDiedError: it had died before, or did not end well.
+            MachineStoppedError: a signal has stopped it, so it can't be asked.
         """
-        self._learn()
-        if not self._mourned:
-            self.check_alive()
-        if self._state in {VmState.DEFINED, VmState.GONE, VmState.CRASHED} or not self._monitor:
+        if self._mourned:
             return
-        self._take(VmStep.QUIT, lambda monitor: monitor.quit())
+        self.check_alive()
+        if self._state in {VmState.DEFINED, VmState.GONE} or not self._monitor:
+            return
+        self._act(VmStep.QUIT, lambda monitor: monitor.quit())
         status = self._machine.wait_for_exit(timeout=self._limits.quit)
         if status is None or not status.ok:
             raise MachineDiedError(status=status, stderr=self._machine.stderr())
 
     def _take(self, vm_step: VmStep, act: Callable[[Monitor], None]) -> None:
-        self.check_alive()
+        self._watch()
+        self._act(vm_step, act)
+
+    def _act(self, vm_step: VmStep, act: Callable[[Monitor], None]) -> None:
         after = next_state(self._state, vm_step)
         act(self.monitor)
         self._state = after

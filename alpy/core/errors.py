@@ -4,13 +4,16 @@
 =========================  ==========================================================
 your test or your values   InvalidValueError, LifecycleError, ConsoleClosedError
 nobody, or all of them     DeadlineError: something awaited did not come
-the host                   HostError, DockerError, ImageMissingError, RunDirectoryError
+the host                   HostError, DockerError, ImageMissingError, RunDirectoryError,
+                           NoRoomError
 the appliance              ApplianceFileError, ConsoleTimeoutError, ConsoleLostError, LoginError,
                            ShellError, TransferError
-QEMU                       MachineRefusedError, MachineDiedError, MonitorError,
-                           MonitorTimeoutError, EventTimeoutError
+QEMU                       MachineRefusedError, MachineDiedError, MachineStoppedError,
+                           MonitorError, MonitorTimeoutError, EventTimeoutError
 a node or an app           NodeDiedError, AppFailedError, AppTimeoutError
 the evidence               CaptureError
+a saved state              SavedStateError
+alpy itself                LeakError
 =========================  ==========================================================
 
 A class takes facts, keeps them as attributes, and writes its own text.
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from alpy.core.exit_status import ExitStatus
+    from alpy.core.ports import Leftover
 
 # How much of a console or log an error repeats: enough for a screen, not for a scroll.
 SEEN_LIMIT = 800
@@ -93,6 +97,10 @@ class RunDirectoryError(HostError):
     """The run directory can't be taken or written."""
 
 
+class NoRoomError(HostError, TimeoutError):
+    """Other virtual machines had the host to themselves for longer than this one could wait."""
+
+
 class ApplianceFileError(HostError):
     """A file of the appliance is missing, unreadable, or not what it is said to be."""
 
@@ -113,6 +121,17 @@ class MachineDiedError(AlpyError):
         how = str(status) if status is not None else "no exit status yet"
         super().__init__(f"QEMU died ({how}): {_tail(stderr) or 'it said nothing'}")
         self.status, self.stderr = status, stderr
+
+
+class MachineStoppedError(AlpyError):
+    """Somebody's signal has stopped the hypervisor's process: it is there, and does nothing."""
+
+    def __init__(self, *, process: int) -> None:
+        super().__init__(
+            f"QEMU does not answer: a signal has stopped its process {process}, which would go on"
+            f" with: kill -CONT {process}"
+        )
+        self.process = process
 
 
 class MonitorError(AlpyError):
@@ -227,6 +246,25 @@ class CaptureError(AlpyError):
     def __init__(self, *, file: str, reason: str) -> None:
         super().__init__(f"capture {file} is not whole: {reason}")
         self.file, self.reason = file, reason
+
+
+class SavedStateError(AlpyError):
+    """A saved state of the appliance can't be used; to boot it leads to the same place."""
+
+    def __init__(self, *, state: str, reason: str) -> None:
+        super().__init__(f"saved state {state} can't be used: {reason}")
+        self.state, self.reason = state, reason
+
+
+class LeakError(AlpyError):
+    """Things of a run are still there, though no release said so: a bug of alpy's own."""
+
+    def __init__(self, *, leftovers: Sequence[Leftover], remedy: str) -> None:
+        super().__init__(
+            f"left behind by this run: {', '.join(map(str, leftovers))}. {remedy}."
+            " That no release told of it is a bug in alpy: please report it, with debug.log"
+        )
+        self.leftovers, self.remedy = tuple(leftovers), remedy
 
 
 def _tail(text: str) -> str:

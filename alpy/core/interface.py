@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -15,20 +15,34 @@ from ipaddress import (
     ip_interface,
     ip_network,
 )
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import field, frozen
 from attrs.converters import optional
 
 from alpy.core.errors import InvalidValueError
-from alpy.core.link import check_mtu
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Interface: TypeAlias = IPv4Interface | IPv6Interface
 Network: TypeAlias = IPv4Network | IPv6Network
 
+# Linux gives a tap no MTU above 65521 (65535 less a header), IPv4 none below 68 (RFC 791).
+MTU_RANGE: Final = range(68, 65522)
 # RFC 8200, section 5: no link that carries IPv6 may have a smaller MTU.
 _IPV6_LEAST_MTU = 1280
+
+
+def check_mtu(mtu: int) -> int:
+    """The MTU itself, in bytes of payload.
+
+    Raises:
+        InvalidValueError: no tap can have it.
+    """
+    if mtu not in MTU_RANGE:
+        raise InvalidValueError(
+            f"MTU {mtu}: a tap takes {MTU_RANGE.start} to {MTU_RANGE.stop - 1} bytes"
+        )
+    return mtu
 
 
 def _address(text: str | Address) -> Address:
@@ -84,21 +98,44 @@ class Route:
             )
 
 
-def _interfaces(values: Iterable[str | Interface]) -> tuple[Interface, ...]:
-    return tuple(_interface(value) for value in values)
+# What one, or each of several, is written as.
+Interfaces: TypeAlias = str | Interface | Iterable[str | Interface]
+Addresses: TypeAlias = str | Address | Iterable[str | Address]
+Routes: TypeAlias = Iterable[Route | tuple[str, str]]
 
 
-def _addresses(values: Iterable[str | Address]) -> tuple[Address, ...]:
-    return tuple(_address(value) for value in values)
+def as_interfaces(given: Interfaces) -> tuple[Interface, ...]:
+    """One address with its prefix length, or several."""
+    several = [given] if isinstance(given, (str, IPv4Interface, IPv6Interface)) else given
+    return tuple(map(_interface, several))
+
+
+def as_addresses(given: Addresses) -> tuple[Address, ...]:
+    """One address, or several."""
+    several = [given] if isinstance(given, (str, IPv4Address, IPv6Address)) else given
+    return tuple(map(_address, several))
+
+
+def as_routes(given: Routes) -> tuple[Route, ...]:
+    """Each route, or its network and router as a pair."""
+    return tuple(map(_route, given))
+
+
+def _route(given: Route | Sequence[str]) -> Route:
+    if isinstance(given, Route):
+        return given
+    if isinstance(given, str) or len(given) != 2:  # noqa: PLR2004
+        raise InvalidValueError(f"route {given!r}: a pair of network and router is wanted")
+    return Route(*given)
 
 
 @frozen(kw_only=True)
 class InterfaceConfig:
     """Addresses with their prefix lengths, at most one gateway per IP version, routes, an MTU."""
 
-    addresses: tuple[Interface, ...] = field(default=(), converter=_interfaces)
-    gateways: tuple[Address, ...] = field(default=(), converter=_addresses)
-    routes: tuple[Route, ...] = ()
+    addresses: tuple[Interface, ...] = field(default=(), converter=as_interfaces)
+    gateways: tuple[Address, ...] = field(default=(), converter=as_addresses)
+    routes: tuple[Route, ...] = field(default=(), converter=as_routes)
     mtu: int | None = field(default=None, converter=optional(check_mtu))
 
     def __attrs_post_init__(self) -> None:

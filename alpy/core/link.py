@@ -6,15 +6,23 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, evolve, field, frozen
 
 from alpy.core.errors import InvalidValueError
+from alpy.core.interface import (
+    Address,
+    Interface,
+    InterfaceConfig,
+    Route,
+    as_addresses,
+    as_interfaces,
+    as_routes,
+    check_mtu,
+)
 
 _MAC: Final = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 # A link's number is written into two bytes of its MAC addresses.
 _NUMBER_LIMIT: Final = 1 << 16
-# Linux gives a tap no MTU above 65521 (65535 less a header), IPv4 none below 68 (RFC 791).
-MTU_RANGE: Final = range(68, 65522)
 # Frames that may wait in the tap until QEMU reads them; docs/network.md shows the measurement.
 DEFAULT_QUEUE_LENGTH: Final = 1000
 _QUEUE_LENGTH_LIMIT: Final = 1_000_000
@@ -38,19 +46,6 @@ def check_mac(mac: str) -> str:
     if lower == "00:00:00:00:00:00":
         raise InvalidValueError("MAC address 00:00:00:00:00:00 can't be given to an interface")
     return lower
-
-
-def check_mtu(mtu: int) -> int:
-    """The MTU itself, in bytes of payload.
-
-    Raises:
-        InvalidValueError: no tap can have it.
-    """
-    if mtu not in MTU_RANGE:
-        raise InvalidValueError(
-            f"MTU {mtu}: a tap takes {MTU_RANGE.start} to {MTU_RANGE.stop - 1} bytes"
-        )
-    return mtu
 
 
 def _numbered_mac(end: int, number: int) -> str:
@@ -77,7 +72,8 @@ class Link:
 
     *queue_length*: frames that wait in the tap while QEMU does not read; one more is dropped and
     counted. *offload*: let the appliance use checksum and segmentation offload; faster, but the
-    capture then shows merged frames of up to 64 KiB that never were on a wire.
+    capture then shows merged frames of up to 64 KiB that never were on a wire. *addresses*,
+    *gateways* and *routes*: what the node's interface has from its first moment on.
     """
 
     # Converters run before the MAC addresses are made from the number, validators after.
@@ -87,6 +83,18 @@ class Link:
     queue_length: int = field(default=DEFAULT_QUEUE_LENGTH, validator=_check_queue_length)
     mtu: int = field(default=1500, converter=check_mtu)
     offload: bool = False
+    addresses: tuple[Interface, ...] = field(default=(), converter=as_interfaces)
+    gateways: tuple[Address, ...] = field(default=(), converter=as_addresses)
+    routes: tuple[Route, ...] = field(default=(), converter=as_routes)
+
+    def __attrs_post_init__(self) -> None:
+        # This raises what can't work with the MTU.
+        evolve(self.interface, mtu=self.mtu)
+
+    @property
+    def interface(self) -> InterfaceConfig:
+        """What the node's interface is given beside the MAC address, the MTU and the queue."""
+        return InterfaceConfig(addresses=self.addresses, gateways=self.gateways, routes=self.routes)
 
     @appliance_mac.default
     def _default_appliance_mac(self) -> str:

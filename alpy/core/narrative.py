@@ -11,27 +11,43 @@ import logging
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeAlias, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-import structlog
-from structlog.typing import EventDict, WrappedLogger
+if TYPE_CHECKING:
+    import structlog
+    from structlog.typing import EventDict, WrappedLogger
 
 Sink: TypeAlias = Callable[[str], None]
-Logger: TypeAlias = structlog.stdlib.BoundLogger
+Logger: TypeAlias = "structlog.stdlib.BoundLogger"
 
 _sinks: ContextVar[tuple[Sink, ...]] = ContextVar("alpy_run_sinks", default=())
 
 
 def get_logger(name: str) -> Logger:
     """A logger whose event is a short phrase and whose facts are fields: `info("x", node=1)`."""
-    return cast(
-        "Logger",
-        structlog.wrap_logger(
-            logging.getLogger(name),
+    return cast("Logger", _Narrator(name))
+
+
+class _Narrator:
+    """Stands for a logger until it is used: structlog takes longer to import than all of alpy."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @cached_property
+    def _logger(self) -> Logger:
+        import structlog  # noqa: PLC0415
+
+        logger: Logger = structlog.wrap_logger(
+            logging.getLogger(self._name),
             processors=[_to_line, _to_sinks, structlog.stdlib.filter_by_level, _to_logging],
             wrapper_class=structlog.stdlib.BoundLogger,
-        ),
-    )
+        )
+        return logger
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._logger, name)
 
 
 def add_sink(sink: Sink) -> None:

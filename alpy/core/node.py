@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 from attrs import define
 
 from alpy.core.app import AppResult, AppSpec
-from alpy.core.errors import InvalidValueError
-from alpy.core.interface import Address, Interface, InterfaceConfig, Route
+from alpy.core.interface import Addresses, Interface, InterfaceConfig, Routes
 from alpy.core.link import Link, LinkCounters
 from alpy.core.narrative import get_logger, step
 from alpy.core.ports import Skeleton
@@ -34,8 +33,8 @@ class Node:
     def configure(
         self,
         *addresses: str | Interface,
-        gateway: str | Address | Iterable[str | Address] = (),
-        routes: Iterable[Route | tuple[str, str]] = (),
+        gateway: Addresses = (),
+        routes: Routes = (),
         mtu: int | None = None,
     ) -> None:
         """Add *addresses*, with their prefix lengths, and routes to `eth0`.
@@ -47,16 +46,8 @@ class Node:
             InvalidValueError: the values can't work, by themselves or together.
             DockerError: `ip` refused them.
         """
-        config = InterfaceConfig(
-            addresses=addresses,
-            gateways=(
-                (gateway,)
-                if isinstance(gateway, str) or not isinstance(gateway, Iterable)
-                else gateway
-            ),
-            routes=tuple(map(_route, routes)),
-            mtu=mtu,
-        )
+        config = InterfaceConfig(addresses=addresses, gateways=gateway, routes=routes, mtu=mtu)
+        self._bench.demand_use()
         self._bench.watch()
         with step(log, f"Configure node {self.number}", addresses=" ".join(map(str, addresses))):
             self._skeleton.configure({self.number: config})
@@ -100,7 +91,9 @@ class Node:
         """
         spec = AppSpec.of(command, image, options)
         with step(log, f"Start {_program(spec)} on node {self.number}"):
-            return RunningApp.start(spec, node=self.number, bench=self._bench)
+            app = RunningApp.start(spec, node=self.number, bench=self._bench)
+            self._bench.started.append(app)
+            return app
 
     def counters(self) -> LinkCounters:
         """What the kernel counted at this link's tap until now."""
@@ -109,14 +102,6 @@ class Node:
     @property
     def _skeleton(self) -> Skeleton:
         return self._bench.ports.skeleton
-
-
-def _route(given: Route | Sequence[str]) -> Route:
-    if isinstance(given, Route):
-        return given
-    if isinstance(given, str) or len(given) != 2:  # noqa: PLR2004
-        raise InvalidValueError(f"route {given!r}: a pair of network and router is wanted")
-    return Route(*given)
 
 
 def _program(spec: AppSpec) -> str:

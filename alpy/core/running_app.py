@@ -12,30 +12,42 @@ from typing import TypeVar
 from attrs import define, field, frozen
 
 from alpy.core.app import AppOutput, AppResult, AppSpec
-from alpy.core.errors import AppFailedError, AppTimeoutError, DeadlineError
+from alpy.core.errors import AlpyError, AppFailedError, AppTimeoutError, DeadlineError
 from alpy.core.exit_status import ExitStatus, signal_name
 from alpy.core.narrative import get_logger
 from alpy.core.ports import Apps, Ports
 from alpy.core.teardown import Debt, Teardown
 from alpy.core.waiting import Deadline, Limits, wait_until
+from alpy.core.watch import INTERVAL, Watch
 
 log = get_logger("alpy.app")
 
 T = TypeVar("T")
 
-# Between two looks at the DUT while an app is awaited, in seconds: its death is noticed so soon.
-_WATCH_INTERVAL = 0.25
-
 
 @frozen(kw_only=True, eq=False)
 class Bench:
-    """What the nodes of one testbed share. *watch* raises when the DUT is not up, or has died."""
+    """What the nodes of one testbed share. *demand_use* raises unless the testbed is in use."""
 
     ports: Ports
     teardown: Teardown
     limits: Limits
-    watch: Callable[[], None]
+    watch: Watch
+    demand_use: Callable[[], None]
     app_numbers: Iterator[int] = field(factory=lambda: itertools.count(1))
+    started: list[RunningApp] = field(factory=list)
+    """The apps that run beside the test, which nobody waits for yet."""
+
+    def blame_the_dead(self, fault: BaseException) -> None:
+        """Raise what has died, if *fault* may have come of that."""
+        try:
+            self.watch()
+        except AlpyError as death:
+            raise death from fault
+
+    def find_failure(self) -> AppFailedError | None:
+        """How an app failed that runs beside the test, if one did."""
+        return next(filter(None, (app.failure() for app in list(self.started))), None)
 
     def name_for(self, spec: AppSpec, node: int) -> str:
         """A name for an app that no other of this testbed has, good for a file and a container."""
@@ -53,12 +65,16 @@ class RunningApp:
     _bench: Bench
     _removal: Debt = field(init=False)
     _ending: Debt = field(init=False)
+    _begun: bool = field(default=False, init=False)
     _status: ExitStatus | None = field(default=None, init=False)
     _stop_signal: str | None = field(default=None, init=False)
+    _failed: AppFailedError | None = field(default=None, init=False)
+    _awaited: bool = field(default=False, init=False)
 
     @classmethod
     def start(cls, spec: AppSpec, *, node: int, bench: Bench) -> RunningApp:
         """Make and start a container for *spec*; it runs when this returns."""
+        bench.demand_use()
         bench.watch()
         app = cls(name=bench.name_for(spec, node), spec=spec, node=node, bench=bench)
         app._take()
@@ -66,15 +82,28 @@ class RunningApp:
 
     def _take(self) -> None:
         bench, apps = self._bench, self._apps
-        self._removal = bench.teardown.owe(f"app {self.name}", lambda: apps.remove(self.name))
+        self._removal = bench.teardown.owe(f"app {self.name}", self._remove)
         log_file = bench.ports.run_directory.file(f"{self.name}.log")
         try:
             apps.create(self.spec, name=self.name, node=self.node, log=log_file)
+            self._begun = True
+            log.debug("App starts", app=self.name)
             apps.start(self.name)
         except Exception as fault:
             bench.teardown.pay_after(fault, self._removal)
+            bench.blame_the_dead(fault)
             raise
         self._ending = bench.teardown.owe_check(f"exit of app {self.name}", self._finish)
+
+    def _remove(self) -> None:
+        self._apps.remove(self.name)
+        if self._begun and self._status is None:
+            self._tell_end("unknown: removed before its end was seen")
+        self._begun = False
+
+    def _tell_end(self, status: object) -> None:
+        # The guard completes these lines for a run that is killed: see adapters/recovery/ends.py.
+        log.debug("App ended", app=self.name, status=str(status), asked=self._stop_signal)
 
     @property
     def output(self) -> AppOutput:
@@ -86,14 +115,21 @@ class RunningApp:
 
         Raises:
             AppTimeoutError: it still runs after *timeout* seconds.
-            MachineDiedError: the DUT died meanwhile.
+            MachineDiedError: the DUT died meanwhile; or what else died under the test.
         """
-        deadline = Deadline.after(timeout, clock=self._bench.ports.clock)
-        while not self._has_ended(min(_WATCH_INTERVAL, deadline.remaining)):
-            self._bench.watch()
-            if deadline.passed:
-                raise self._timeout("its end", timeout)
+        self._awaited = True  # who waits is told of a failure by the result
+        if not self._ends_within(timeout):
+            self._awaited = False
+            raise self._timeout("its end", timeout)
+        if self._unless_accepted():
+            self._bench.watch()  # it may have died with its node
         return self._result()
+
+    def failure(self) -> AppFailedError | None:
+        """How it failed while nobody waited for its end; None if it did not."""
+        if self._awaited or self._stop_signal or not self._has_ended(0):
+            return None
+        return self._unless_accepted()
 
     def wait_and_remove(self, *, timeout: float) -> AppResult:
         """Wait as `wait` does, then remove the container, also when the wait fails."""
@@ -124,6 +160,7 @@ class RunningApp:
             self._await_end(self._bench.limits.app_stop if timeout is None else timeout)
         result = self._result()
         if result.status.signal is not None and str(result.status) != self._stop_signal:
+            self._bench.watch()
             raise self._failure(result.status)
         return result
 
@@ -158,11 +195,12 @@ class RunningApp:
         def probe_while_running() -> T | None:
             # The look at the app comes first: its last words must be seen before its end is raised.
             ended = self._has_ended(0)
-            answer = probe()
-            if ended and not answer:
-                raise self._failure(self._result().status)
+            if answer := probe():
+                return answer
             self._bench.watch()
-            return answer
+            if ended:
+                raise self._failure(self._result().status)
+            return None
 
         try:
             return wait_until(
@@ -176,22 +214,31 @@ class RunningApp:
 
     def _finish(self) -> None:
         """Stop it if it still runs; demand a good exit code if it ended by itself."""
-        result = self.stop()
-        if self._stop_signal is None:
-            result.check()
-        log.debug("App ended", app=self.name, status=str(result.status), asked=self._stop_signal)
+        self.stop()
+        if self._stop_signal is None and (failure := self._unless_accepted()):
+            raise failure
 
     def _await_end(self, timeout: float) -> None:
-        if self._has_ended(timeout):
+        if self._ends_within(timeout):
             return
         log.warning("App did not stop: kill it", app=self.name, signal=self._stop_signal)
         self._apps.send_signal(self.name, "SIGKILL")
-        if not self._has_ended(self._bench.limits.container):
+        if not self._ends_within(self._bench.limits.container):
             raise self._timeout("its end after SIGKILL", self._bench.limits.container)
+
+    def _ends_within(self, seconds: float) -> bool:
+        deadline = Deadline.after(seconds, clock=self._bench.ports.clock)
+        while not self._has_ended(deadline.turn(INTERVAL)):
+            if deadline.passed:
+                return False
+            self._bench.watch()
+        return True
 
     def _has_ended(self, timeout: float) -> bool:
         if self._status is None:
             self._status = self._apps.wait(self.name, timeout=timeout)
+            if self._status is not None:
+                self._tell_end(self._status)
         return self._status is not None
 
     def _result(self) -> AppResult:
@@ -200,10 +247,17 @@ class RunningApp:
             raise self._timeout("its end", 0)
         return AppResult(name=self.name, spec=self.spec, status=status, output=self.output)
 
+    def _unless_accepted(self) -> AppFailedError | None:
+        status = self._status
+        return None if status is None or self.spec.accepts(status) else self._failure(status)
+
     def _failure(self, status: ExitStatus) -> AppFailedError:
-        return AppFailedError(
-            app=self.name, command=self.spec.command, status=status, log=self.output.text
-        )
+        # Always the same, so that what the test was told is not told again as another fault.
+        if self._failed is None:
+            self._failed = AppFailedError(
+                app=self.name, command=self.spec.command, status=status, log=self.output.text
+            )
+        return self._failed
 
     def _timeout(self, awaited: str, seconds: float) -> AppTimeoutError:
         return AppTimeoutError(

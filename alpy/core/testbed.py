@@ -12,12 +12,13 @@ from typing import Self
 from attrs import Factory, asdict, define, field
 
 from alpy.core.dut import Dut
-from alpy.core.errors import LifecycleError, MachineDiedError
+from alpy.core.errors import LeakError, LifecycleError, MachineDiedError, MachineStoppedError
 from alpy.core.lifecycle import VmState
 from alpy.core.link import Link, LinkCounters
 from alpy.core.narrative import add_sink, get_logger, remove_sink, step
 from alpy.core.node import Node
 from alpy.core.ports import CaptureSummary, Console, Ports, Tap
+from alpy.core.room import Room
 from alpy.core.running_app import Bench
 from alpy.core.teardown import Fault, Teardown
 from alpy.core.topology import Topology
@@ -52,12 +53,21 @@ class Testbed:
     _leaves_something: bool = field(default=False, init=False)
     _console: Console | None = field(default=None, init=False)
     _entered: bool = field(default=False, init=False)
+    _in_use: bool = field(default=False, init=False)
+    _over: bool = field(default=False, init=False)
+    _bench: Bench = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        ports = self.ports
-        self.dut = Dut(machine=ports.machine, clock=ports.clock, limits=self.limits)
-        bench = Bench(ports=ports, teardown=self._teardown, limits=self.limits, watch=self._watch)
-        self.nodes = tuple(Node(link=link, bench=bench) for link in self.topology.links)
+        ports, limits, watch = self.ports, self.limits, self._look_around
+        self.dut = Dut(machine=ports.machine, clock=ports.clock, limits=limits, watch=watch)
+        self._bench = Bench(
+            ports=ports,
+            teardown=self._teardown,
+            limits=limits,
+            watch=watch,
+            demand_use=self._demand_use,
+        )
+        self.nodes = tuple(Node(link=link, bench=self._bench) for link in self.topology.links)
 
     @property
     def console(self) -> Console:
@@ -89,6 +99,7 @@ class Testbed:
         except BaseException as fault:
             self._settle(fault)
             raise
+        self._in_use = True
         return self
 
     def __exit__(
@@ -99,21 +110,37 @@ class Testbed:
     ) -> None:
         self._settle(fault)
 
-    def _watch(self) -> None:
-        if not self._entered:
+    def _demand_use(self) -> None:
+        if not self._in_use:
+            state = "gone" if self._entered else "not launched yet"
             raise LifecycleError(
-                step="use a node of", state="not launched yet", allowed=["enter the testbed"]
+                step="use a node of", state=state, allowed=["enter the testbed, once"]
             )
+
+    def _look_around(self) -> None:
+        """Raise what has died of all that the test relies on."""
+        if self._over:
+            return
+        # The look at the apps comes first: of one that died with QEMU or its node, that is told.
+        failure = self._bench.find_failure()
         self.dut.check_alive()
+        if self._in_use:
+            self.ports.skeleton.check_alive()
+        if failure is not None:
+            raise failure
 
     def _take_all(self) -> None:
+        # The first debt is paid last: when all is closed, and the guard has gone too.
+        self._teardown.owe_check("audit of this process", self._audit_process)
         self.ports.machine.check(self.topology)
         self._teardown.owe("connection to Docker", self.ports.skeleton.close)
         self.ports.skeleton.check()
         self._take_run_directory()
+        self._take_room()
         self._teardown.owe("guard", self._end_guard)
         self.ports.guard.stand_by()
         self.ports.guard.clear_dead_runs()
+        self._teardown.owe_check("audit of the host", self._audit_host)
         with step(log, "Create tap interfaces"):
             self._teardown.owe("tap interfaces", self.ports.skeleton.remove_taps)
             taps = self.ports.skeleton.create_taps(self.topology.links)
@@ -135,12 +162,34 @@ class Testbed:
         self._teardown.owe("debug log", lambda: remove_sink(run.write_debug))
         add_sink(run.write_debug)
         log.info(f"Evidence goes to {run.path}")
+        if (scale := self.ports.clock.scale) != 1:
+            log.info("Each time limit is stretched for this host", time_scale=scale)
+
+    def _take_room(self) -> None:
+        # Nothing else that others need is held meanwhile, and debug.log tells of the wait.
+        room = Room(slots=self.ports.slots, timeout=self.limits.room)
+        self._teardown.owe("room on the host", room.release)
+        room.take(self.topology.appliance)
 
     def _end_guard(self) -> None:
         # What could not be removed here may go in a while, as when the daemon is back.
         guard = self.ports.guard
         end = guard.hand_over if self._leaves_something else guard.dismiss
         end()
+
+    def _audit_host(self) -> None:
+        # A release that failed has told of it, and the guard goes over all there is.
+        if self._leaves_something:
+            return
+        self._leaves_something = True  # until it is known that there is nothing
+        if left := self.ports.audit.of_host():
+            remedy = "The guard removes it now; what stays, 'alpy clean' removes later"
+            raise LeakError(leftovers=left, remedy=remedy)
+        self._leaves_something = False
+
+    def _audit_process(self) -> None:
+        if left := self.ports.audit.of_process():
+            raise LeakError(leftovers=left, remedy="It goes when this process ends")
 
     def _launch(self, taps: Sequence[Tap]) -> None:
         machine, owed = self.ports.machine, self._teardown
@@ -150,10 +199,14 @@ class Testbed:
         machine.launch(self.topology, taps, self.ports.run_directory)
         self.dut.launched()
         owed.owe("console", self._close_console)
-        self._console = machine.open_console()
+        self._console = machine.open_console(watch=self._look_around)
         owed.owe("monitor", self.dut.disconnect)
         self.dut.connect(
-            machine.connect_monitor(timeout=self.limits.launch, command_timeout=self.limits.monitor)
+            machine.connect_monitor(
+                timeout=self.limits.launch,
+                command_timeout=self.limits.monitor,
+                watch=self._look_around,
+            )
         )
 
     def _close_console(self) -> None:
@@ -171,6 +224,7 @@ class Testbed:
             self.captures = (self.ports.machine.check_capture(link), *self.captures)
 
     def _settle(self, fault: BaseException | None) -> None:
+        self._in_use, self._over = False, True
         try:
             with self.ports.signals.deferred():
                 self._settle_all(fault)
@@ -180,7 +234,9 @@ class Testbed:
     def _settle_all(self, fault: BaseException | None) -> None:
         if fault is not None:
             log.error(f"The test failed: {type(fault).__name__}: {fault}")
-        if isinstance(fault, MachineDiedError):
+        if isinstance(fault, TimeoutError) and (scale := self.ports.clock.scale) != 1:
+            fault.add_note(f"that limit lasted {scale:g} times as long here, by the time scale")
+        if isinstance(fault, MachineDiedError | MachineStoppedError):
             self.dut.mourn()
         with step(log, "Clean up"):
             self._teardown.settle(fault)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# A probe that fails is asked again soon at first and then ever later, up to this many seconds:
-# short waits stay short, long ones cost next to no CPU.
+# A probe that fails is asked again soon at first and then ever later, up to so many seconds of the
+# host: short waits stay short, long ones cost next to no CPU.
 _FIRST_INTERVAL = 0.005
 _LAST_INTERVAL = 0.1
 
@@ -32,7 +32,9 @@ class Limits:
     """How long alpy's own steps may take, in seconds. They bound faults; no good run feels them."""
 
     container: float = field(default=30.0, validator=_positive)
-    """One request to the Docker daemon, or one one-off container."""
+    """One request to the Docker daemon, or one batch of `ip` commands."""
+    room: float = field(default=3600.0, validator=_positive)
+    """The wait for other virtual machines on the host to end, before anything else is taken."""
     launch: float = field(default=10.0, validator=_positive)
     """From the start of the hypervisor to its monitor's greeting."""
     monitor: float = field(default=10.0, validator=_positive)
@@ -61,8 +63,20 @@ class Deadline:
         return max(0.0, self.end - self.clock.now())
 
     @property
+    def host_remaining(self) -> float:
+        """The same in seconds of the host: for all that waits without this clock."""
+        return self.remaining * self.clock.scale
+
+    @property
     def passed(self) -> bool:
         return self.remaining <= 0
+
+    def turn(self, host_seconds: float) -> float:
+        """How long to wait till the next look: so many seconds of the host, or what remains.
+
+        A slow clock makes a limit longer, and not the time between two looks.
+        """
+        return min(host_seconds / self.clock.scale, self.remaining)
 
 
 def wait_until(
@@ -87,5 +101,5 @@ def wait_until(
             return answer
         if deadline.passed:
             raise DeadlineError(awaited=awaited, seconds=timeout)
-        clock.sleep(min(interval, deadline.remaining))
+        clock.sleep(deadline.turn(interval))
         interval = min(2 * interval, _LAST_INTERVAL)

@@ -10,6 +10,7 @@ assert not world.alive
 """
 
 from alpy.fakes.apps import FakeApp, FakeApps
+from alpy.fakes.audit import FakeAudit
 from alpy.fakes.clock import FakeClock
 from alpy.fakes.console import FakeConsole
 from alpy.fakes.faults import Faults, Strike
@@ -23,6 +24,7 @@ from alpy.fakes.script import Script
 from alpy.fakes.shell import ShellAnswers
 from alpy.fakes.signals import FakeSignals
 from alpy.fakes.skeleton import FakeSkeleton, FakeTap
+from alpy.fakes.slots import FakeHost, FakeSlots
 from alpy.fakes.testbed import testbed
 from alpy.fakes.world import World
 
@@ -31,15 +33,18 @@ __all__ = [
     "Entry",
     "FakeApp",
     "FakeApps",
+    "FakeAudit",
     "FakeClock",
     "FakeConsole",
     "FakeGuard",
     "FakeGuest",
+    "FakeHost",
     "FakeMachine",
     "FakeMonitor",
     "FakeRunDirectory",
     "FakeSignals",
     "FakeSkeleton",
+    "FakeSlots",
     "FakeTap",
     "Faults",
     "Ledger",

@@ -122,6 +122,12 @@ class FakeApps:
         self.end(name, ExitStatus(signal=signal.SIGKILL))
         self._ledger.went(_thing(name))
 
+    def process_dies(self) -> None:
+        """The process of the test is killed: apps die with their nodes, their containers stay."""
+        for name, app in self.made.items():
+            if not self._ledger.is_alive(node_thing(app.node)):
+                self.end(name, ExitStatus(signal=signal.SIGKILL))
+
     def create(self, spec: AppSpec, *, name: str, node: int, log: Path) -> None:
         with self._ledger.call("apps.create", partial(docker_refused, f"create app {name}")):
             self._check_possible(spec, name, node)

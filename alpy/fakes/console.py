@@ -22,6 +22,7 @@ from alpy.core.errors import (
     RunDirectoryError,
 )
 from alpy.core.ports import ConsoleMatch
+from alpy.core.watch import Watch, unwatched
 from alpy.fakes.clock import FakeClock
 from alpy.fakes.ledger import Ledger
 
@@ -47,9 +48,11 @@ class ScriptedSpawn(_Spawn):
         self.maxread = _NO_LIMIT
         self.name = "<fake console>"
         self.closed = False
+        self.is_lost = False
         self._ledger, self._machine = ledger, machine
         self._position = 0
         self._end = _FOR_EVER
+        self.watch: Watch = unwatched
 
     def isalive(self) -> bool:
         return not self.closed and not self._machine.has_ended
@@ -88,12 +91,17 @@ class ScriptedSpawn(_Spawn):
     def read_nonblocking(self, size: int = 1, timeout: float | None = -1) -> bytes:
         clock = self._ledger.clock
         seconds = self._end - clock.now() if timeout is None else self._seconds(timeout)
-        clock.wait(lambda: self._has_news, timeout=min(seconds, self._end - clock.now()))
+        clock.wait(
+            lambda: self._has_news,
+            timeout=min(seconds, self._end - clock.now()),
+            watch=self.watch,
+        )
         if not self._has_news:
             raise TIMEOUT("Timeout exceeded.")
         data = self._machine.guest.printed[self._position :][:size]
         if not data:
             self.flag_eof = True
+            self._machine.check_alive()
             raise EOF("End Of File (EOF).")
         self._position += len(data)
         self._log(data, "read")  # type: ignore[attr-defined]
@@ -102,7 +110,8 @@ class ScriptedSpawn(_Spawn):
     @property
     def _has_news(self) -> bool:
         guest = self._machine.guest
-        return self._position < len(guest.printed) or self.closed or self._machine.has_ended
+        is_over = self.closed or self.is_lost or self._machine.has_ended
+        return is_over or self._position < len(guest.printed)
 
     @contextmanager
     def _until(self, timeout: float | None) -> Iterator[None]:
@@ -144,19 +153,24 @@ class FakeConsole:
         """All that the test has typed so far."""
         return self._machine.guest.typed.decode("utf-8", "backslashreplace")
 
-    def open(self) -> None:
+    def open(self, watch: Watch) -> None:
         """Listen to the port. The machine calls this."""
+        self._spawn.watch = watch
         self._ledger.came(_THING)
 
     def appliance_prints(self, text: str | bytes) -> None:
         """Let the appliance print *text* now, beside its script."""
         self._machine.guest.put(_bytes(text))
 
+    def hang_up(self) -> None:
+        """Let the connection be reset now, though the machine goes on."""
+        self._spawn.is_lost = True
+
     def send(self, text: str | bytes, *, secret: bool = False) -> None:  # noqa: ARG002  no log
         lost = partial(self._lost, "a chance to type")
         with self._ledger.call("console.send", lost):
             self._check_open()
-            if self._machine.has_ended:
+            if self._machine.has_ended or self._spawn.is_lost:
                 raise lost()
             self._spawn.send(text)
 

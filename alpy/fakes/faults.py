@@ -10,6 +10,7 @@ from typing import TypeAlias
 from attrs import define, field, frozen
 
 from alpy.core.errors import InvalidValueError
+from alpy.fakes.signals import TERMINATED
 
 ErrorMaker: TypeAlias = Callable[[], BaseException | None]
 """Makes the error to raise; None: the call is passed over."""
@@ -25,8 +26,10 @@ class PlannedFault:
     after_effect: bool
     lasting: bool
     error: BaseException | ErrorMaker | None
-    interrupt: bool
+    interrupt: BaseException | None
     happening: Happening | None = None
+    lies: bool = False
+    late: float = 0.0
     _met: int = field(default=0, init=False)
     _strikes_on: str | None = field(default=None, init=False)
 
@@ -54,7 +57,10 @@ class PlannedFault:
 
 @frozen
 class Strike:
-    """A fault that came true: the *call*, and what was raised; for Ctrl-C a KeyboardInterrupt."""
+    """A fault that came true: the *call*, and what was raised.
+
+    For Ctrl-C that is a KeyboardInterrupt, for SIGTERM a SystemExit.
+    """
 
     call: str
     error: BaseException
@@ -80,20 +86,31 @@ class Faults:
         after_effect: bool = False,
         lasting: bool = False,
         error: BaseException | ErrorMaker | None = None,
+        late: float = 0.0,
     ) -> None:
         """Let *call* fail: the *nth* with such a name, before or after it had its effect.
 
         After its effect is what a lost reply looks like. *lasting*: every later call of that name
         fails too; where the call was chosen by number, every later call of its port. Without
         *error* it is the one that the port declares; calls that declare none are passed over.
+        *late*: what comes or goes by the call does so this many seconds after it has failed.
         """
         self._plan(
-            call, nth, after_effect=after_effect, lasting=lasting, error=error, interrupt=False
+            call,
+            nth,
+            after_effect=after_effect or bool(late),
+            lasting=lasting,
+            error=error,
+            late=late,
         )
 
     def interrupt(self, call: str | int, *, nth: int = 1, after_effect: bool = False) -> None:
         """Press Ctrl-C just before or after *call*; it is held back where signals are deferred."""
-        self._plan(call, nth, after_effect=after_effect, lasting=False, error=None, interrupt=True)
+        self._plan(call, nth, after_effect=after_effect, interrupt=KeyboardInterrupt())
+
+    def terminate(self, call: str | int, *, nth: int = 1, after_effect: bool = False) -> None:
+        """Send SIGTERM just before or after *call*, in the same way."""
+        self._plan(call, nth, after_effect=after_effect, interrupt=SystemExit(TERMINATED))
 
     def meanwhile(
         self,
@@ -113,10 +130,15 @@ class Faults:
             nth,
             after_effect=after_effect,
             lasting=lasting,
-            error=None,
-            interrupt=False,
             happening=happening,
         )
+
+    def lie(self, call: str | int, *, nth: int = 1) -> None:
+        """Let *call* say that it did what it is there for, and leave all that is alive alive.
+
+        It is no strike: nobody is told of it.
+        """
+        self._plan(call, nth, after_effect=False, lies=True)
 
     def at(self, number: int, name: str) -> PlannedFault | None:
         """What strikes at this call."""
@@ -129,10 +151,12 @@ class Faults:
         nth: int,
         *,
         after_effect: bool,
-        lasting: bool,
-        error: BaseException | ErrorMaker | None,
-        interrupt: bool,
+        lasting: bool = False,
+        error: BaseException | ErrorMaker | None = None,
+        interrupt: BaseException | None = None,
         happening: Happening | None = None,
+        lies: bool = False,
+        late: float = 0.0,
     ) -> None:
         if nth < 1:
             raise InvalidValueError(f"nth = {nth}: calls of one name are counted from 1")
@@ -145,5 +169,7 @@ class Faults:
                 error=error,
                 interrupt=interrupt,
                 happening=happening,
+                lies=lies,
+                late=late,
             )
         )

@@ -11,7 +11,10 @@ from alpy.fakes.skeleton import docker_refused
 
 _THING = "guard"
 # What of a run can outlive its process.
-_OUTLIVES = ("app ", "machine", "node ", "tap ")
+OUTLIVES = ("app ", "file ", "machine", "node ", "tap ")
+# Between two looks, in seconds; so many that find nothing are enough.
+_INTERVAL = 0.3
+_EMPTY_LOOKS = 3
 
 
 def _dead() -> HostError:
@@ -23,13 +26,22 @@ class FakeGuard:
     """`leave_behind`, `process_dies` and `die` are the test's levers."""
 
     _ledger: Ledger
-    _dead_runs: list[str] = field(factory=list, init=False)
+    _dead_runs: list[tuple[str, ...]] = field(factory=list, init=False)
     _stands: bool = field(default=False, init=False)
 
-    def leave_behind(self, thing: str) -> None:
-        """An earlier run died and left *thing* in this world."""
-        self._dead_runs.append(thing)
-        self._ledger.came(thing)
+    @property
+    def of_dead_runs(self) -> tuple[str, ...]:
+        """What earlier runs have left that is still there."""
+        return tuple(thing for things in self._dead_runs for thing in things)
+
+    def leave_behind(self, *things: str) -> None:
+        """An earlier run died and left *things* in this world.
+
+        If these are only files, nobody will find them: it is the others that tell of the run.
+        """
+        self._dead_runs.append(things)
+        for thing in things:
+            self._ledger.came(thing)
 
     def die(self) -> None:
         """Somebody kills the guard."""
@@ -43,9 +55,11 @@ class FakeGuard:
 
     def clear_dead_runs(self) -> None:
         with self._ledger.call("guard.clear_dead_runs", docker_refused):
-            for thing in self._dead_runs:
-                self._ledger.went(thing)
-            self._dead_runs.clear()
+            for things in list(self._dead_runs):
+                if not all(thing.startswith("file ") for thing in things):
+                    for thing in things:
+                        self._ledger.went(thing)
+                    self._dead_runs.remove(things)
 
     def stand_by(self) -> None:
         with self._ledger.call("guard.stand_by", _dead):
@@ -68,6 +82,10 @@ class FakeGuard:
             self.die()
 
     def _clear(self) -> None:
-        for thing in reversed(self._ledger.alive):
-            if thing.startswith(_OUTLIVES):
+        empty = 0
+        while empty < _EMPTY_LOOKS:
+            found = [thing for thing in reversed(self._ledger.alive) if thing.startswith(OUTLIVES)]
+            for thing in found:
                 self._ledger.went(thing)
+            empty = 0 if found else empty + 1
+            self._ledger.clock.advance(_INTERVAL)

@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from attrs import define, field
 
-from alpy.core.appliance import Appliance
+from alpy.core.appliance import Appliance, Firmware
 from alpy.core.errors import (
     AlpyError,
     ApplianceFileError,
@@ -22,6 +22,7 @@ from alpy.core.exit_status import ExitStatus
 from alpy.core.link import Link
 from alpy.core.ports import CaptureSummary, RunDirectory, Tap
 from alpy.core.topology import Topology
+from alpy.core.watch import Watch, unwatched
 from alpy.fakes.console import FakeConsole
 from alpy.fakes.guest import FakeGuest
 from alpy.fakes.ledger import Ledger
@@ -30,6 +31,7 @@ from alpy.fakes.script import Script
 from alpy.fakes.skeleton import FakeTap
 
 _THING = "machine"
+_PROCESS = 4711
 _SIGKILL = 9
 
 
@@ -58,8 +60,12 @@ class FakeMachine:
     _status: ExitStatus | None = field(default=None, init=False)
     _refusal: MachineRefusedError | None = field(default=None, init=False)
     _launched: bool = field(default=False, init=False)
+    is_stopped: bool = field(default=False, init=False)
+    """Whether a signal has stopped the process; set it, and take it back."""
     _end_wanted: bool = field(default=False, init=False)
     _taps: list[FakeTap] = field(factory=list, init=False)
+    _working: list[str] = field(factory=list, init=False)
+    """The files that it works on, until it has them open."""
     _captures: dict[int, CaptureSummary | CaptureError] = field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -73,6 +79,11 @@ class FakeMachine:
     def has_ended(self) -> bool:
         """Whether the process has ended, in whatever way."""
         return self._status is not None
+
+    def process_dies(self) -> None:
+        """The process of the test is killed, and the kernel kills this one with it."""
+        self.end_is_wanted()
+        self._end(ExitStatus(signal=_SIGKILL))
 
     def refuse(self, *, stderr: str, status: ExitStatus | None = None) -> None:
         """Let the launch fail as QEMU does with an option it does not know."""
@@ -127,19 +138,22 @@ class FakeMachine:
         with self._ledger.call("machine.launch", self._refused):
             self._start(topology, taps, run)
 
-    def connect_monitor(self, *, timeout: float, command_timeout: float) -> FakeMonitor:
+    def connect_monitor(
+        self, *, timeout: float, command_timeout: float, watch: Watch = unwatched
+    ) -> FakeMonitor:
         def silent() -> AlpyError:
             return MonitorTimeoutError(command="greeting", seconds=timeout)
 
         with self._ledger.call("machine.connect_monitor", silent):
             if self.has_ended or not self._launched:
                 raise MachineRefusedError(status=self._status, stderr=self.said)
-            self.monitor.open(command_timeout)
+            self.monitor.open(command_timeout, watch)
+            self._remove_files()
             return self.monitor
 
-    def open_console(self) -> FakeConsole:
+    def open_console(self, *, watch: Watch = unwatched) -> FakeConsole:
         with self._ledger.call("machine.open_console"):
-            self.console.open()
+            self.console.open(watch)
             return self.console
 
     def wait_for_exit(self, *, timeout: float) -> ExitStatus | None:
@@ -147,6 +161,10 @@ class FakeMachine:
             if self._launched:
                 self._ledger.clock.wait(lambda: self.has_ended, timeout=timeout)
             return self._status
+
+    def stopped_process(self) -> int | None:
+        with self._ledger.call("machine.stopped_process"):
+            return _PROCESS if self.is_stopped and self._launched and not self.has_ended else None
 
     def stderr(self) -> str:
         return self.said
@@ -157,6 +175,7 @@ class FakeMachine:
                 self.end_is_wanted()
                 self._end(ExitStatus(signal=_SIGKILL))
             self._close_opened()
+            self._remove_files()
 
     def check_capture(self, link: Link) -> CaptureSummary:
         def torn() -> CaptureError:
@@ -179,6 +198,7 @@ class FakeMachine:
         return MachineRefusedError(status=ExitStatus(code=1), stderr="refused, as planned")
 
     def _start(self, topology: Topology, taps: Sequence[Tap], run: RunDirectory) -> None:
+        self._make_files(topology.appliance)
         if self._refusal is not None:
             raise self._refusal
         self._launched = True
@@ -191,6 +211,18 @@ class FakeMachine:
         log = run.file("console.log")
         self._ledger.append(log, b"")
         self.guest.on_print = lambda data: self._ledger.append(log, data)
+
+    def _make_files(self, appliance: Appliance) -> None:
+        names = [f"disk{number}.qcow2" for number in range(len(appliance.disks))]
+        names += ["uefi-variables.fd"] if appliance.firmware is Firmware.UEFI else []
+        for name in names:
+            self._working.append(f"file {name}")
+            self._ledger.came(f"file {name}")
+
+    def _remove_files(self) -> None:
+        for thing in reversed(self._working):
+            self._ledger.went(thing)
+        self._working = list(filter(self._ledger.is_alive, self._working))
 
     def _end(self, status: ExitStatus) -> None:
         if not self._launched or self.has_ended:

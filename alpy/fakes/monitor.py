@@ -15,6 +15,7 @@ from alpy.core.errors import (
     RunDirectoryError,
 )
 from alpy.core.ports import Event
+from alpy.core.watch import Watch, unwatched
 from alpy.fakes.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class FakeMonitor:
     _seen: list[Event] = field(factory=list, init=False)
     _open: bool = field(default=False, init=False)
     _command_timeout: float = field(default=10.0, init=False)
+    _watch: Watch = field(default=unwatched, init=False)
 
     def answer(self, command: str, answer: Any) -> None:
         """Plan what *command* returns: a value, or what a function of its arguments returns."""
@@ -65,9 +67,10 @@ class FakeMonitor:
     def has_seen_shut_down(self) -> bool:
         return any(event.name == "SHUTDOWN" and event.data.get("guest") for event in self._seen)
 
-    def open(self, command_timeout: float) -> None:
+    def open(self, command_timeout: float, watch: Watch) -> None:
         """Greet. The machine calls this."""
         self._open = True
+        self._watch = watch
         self._command_timeout = command_timeout
         self._ledger.came(_THING)
 
@@ -106,7 +109,11 @@ class FakeMonitor:
 
         with self._ledger.call("monitor.wait_for_event", too_late):
             machine, clock = self._machine, self._ledger.clock
-            clock.wait(lambda: self._has_unread(name) or machine.has_ended, timeout=timeout)
+            clock.wait(
+                lambda: self._has_unread(name) or machine.has_ended,
+                timeout=timeout,
+                watch=self._watch,
+            )
             for event in self._unread:
                 if event.name == name:
                     self._unread.remove(event)
@@ -141,7 +148,7 @@ class FakeMonitor:
             if command == "quit":
                 self._machine.end_is_wanted()
             self.commands.append((command, dict(arguments or {})))
-            if command in self._hangs:
+            if command in self._hangs or self._machine.is_stopped:
                 self._hang(command, self._command_timeout if timeout is None else timeout)
             result = self._find_answer(command)(dict(arguments or {}))
             self._machine.check_alive()
@@ -153,7 +160,7 @@ class FakeMonitor:
             raise MonitorError(command=command, answer="the monitor is closed")
 
     def _hang(self, command: str, seconds: float) -> None:
-        self._ledger.clock.wait(lambda: self._machine.has_ended, timeout=seconds)
+        self._ledger.clock.wait(lambda: self._machine.has_ended, timeout=seconds, watch=self._watch)
         self._machine.check_alive()
         raise MonitorTimeoutError(command=command, seconds=seconds)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from attrs import define, field
+from attrs import Factory, define, field
 
 from alpy.core.errors import RunDirectoryError
 from alpy.fakes.ledger import Ledger
@@ -26,6 +26,9 @@ class FakeRunDirectory:
 
     _ledger: Ledger
     path: Path = field(default=Path("/fake/run"), kw_only=True)
+    _log: Path = field(
+        default=Factory(lambda self: self.path / DEBUG_LOG, takes_self=True), init=False
+    )
     _unwritten: RunDirectoryError | None = field(default=None, init=False)
 
     @property
@@ -51,7 +54,7 @@ class FakeRunDirectory:
         try:
             with self._ledger.call("run_directory.write_debug", _full):
                 if self._ledger.is_alive(_THING):
-                    self._ledger.append(self.file(DEBUG_LOG), f"{line}\n".encode())
+                    self._ledger.append(self._log, f"{line}\n".encode())
         except RunDirectoryError as error:
             self._unwritten = error
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A person at the keyboard, whose Ctrl-C comes exactly when the test says."""
+"""What ends a test from outside, and comes exactly when the test says."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from contextlib import contextmanager
 
 from attrs import define, field
 
+# As a shell tells the end by SIGTERM.
+TERMINATED = 128 + 15
+
 
 @define
 class FakeSignals:
-    """Interrupts for a thread that gets them by `interrupt`."""
+    """Interrupts for a thread that gets them by `interrupt` and `terminate`."""
 
     _depth: int = field(default=0, init=False)
-    _held: bool = field(default=False, init=False)
+    _held: BaseException | None = field(default=None, init=False)
     taken: bool = field(default=False, init=False)
     """Whether a termination would end the test in good order now."""
 
@@ -30,9 +33,22 @@ class FakeSignals:
         Raises:
             KeyboardInterrupt: nothing defers it.
         """
+        self.arrive(KeyboardInterrupt())
+
+    def terminate(self) -> None:
+        """Send SIGTERM now. Where it is not taken the process would be gone; here nothing happens.
+
+        Raises:
+            SystemExit: with code 143; nothing defers it.
+        """
+        if self.taken:
+            self.arrive(SystemExit(TERMINATED))
+
+    def arrive(self, end: BaseException) -> None:
+        """Raise *end*, or hold it back where signals are deferred; the first counts."""
         if not self._depth:
-            raise KeyboardInterrupt
-        self._held = True
+            raise end
+        self._held = self._held or end
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
@@ -45,5 +61,5 @@ class FakeSignals:
 
     def _deliver(self) -> None:
         if self._held and not self._depth:
-            self._held = False
-            raise KeyboardInterrupt
+            end, self._held = self._held, None
+            raise end

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from attrs import define, evolve, field
 
@@ -12,8 +12,8 @@ from alpy.core.interface import InterfaceConfig
 from alpy.core.link import Link, LinkCounters
 from alpy.fakes.ledger import Ledger
 
-# What the real skeleton needs by default.
-IMAGES = ("alpy-busybox", "alpy-iproute2")
+# What the real skeleton takes by default.
+IMAGE = "alpy-iproute2"
 # Where a real descriptor would be some small number; no fake ever reads from it.
 _FIRST_DESCRIPTOR = 1000
 
@@ -44,8 +44,12 @@ class FakeTap:
 
     def close(self) -> None:
         with self._ledger.call("tap.close"):
-            self._ours = False
-            self._vanish_unheld()
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Our copy is closed, by whomever."""
+        self._ours = False
+        self._vanish_unheld()
 
     def hand_to_machine(self) -> None:
         """The machine holds the tap too, from now on."""
@@ -84,6 +88,18 @@ class FakeSkeleton:
             self._taps[node].vanish()
         self._ledger.went(node_thing(node))
 
+    def process_dies(self, unfinished: Collection[str]) -> None:
+        """The process of the test is killed: what it held is closed, and started nodes see it.
+
+        What is *unfinished* stays: a tap that nobody opened yet, a node that nobody started.
+        """
+        for tap in self._taps.values():
+            if tap.thing not in unfinished:
+                tap.let_go()
+        for number in self._nodes:
+            if node_thing(number) not in unfinished:
+                self.node_dies(number)
+
     def count(
         self,
         link: int,
@@ -106,9 +122,8 @@ class FakeSkeleton:
 
     def check(self) -> None:
         with self._ledger.call("skeleton.check", docker_refused):
-            for image in IMAGES:
-                if image in self._ledger.missing_images:
-                    raise ImageMissingError(image=image)
+            if IMAGE in self._ledger.missing_images:
+                raise ImageMissingError(image=IMAGE)
 
     def create_taps(self, links: Sequence[Link]) -> Sequence[FakeTap]:
         with self._ledger.call("skeleton.create_taps", docker_refused):
@@ -134,17 +149,27 @@ class FakeSkeleton:
             for link in links:
                 self._check_both_ends(link.number)
             self._connected.update(link.number for link in links)
+            self._configure({link.number: link.interface for link in links})
+
+    def check_alive(self) -> None:
+        with self._ledger.call("skeleton.check_alive", docker_refused):
+            for number in self._nodes:
+                self._check_alive(number)
 
     def remove_nodes(self) -> None:
         with self._ledger.call("skeleton.remove_nodes", docker_refused):
-            for number in reversed(self._nodes):
-                self.node_dies(number)
+            while self._nodes:
+                self.node_dies(self._nodes.pop())
 
     def configure(self, configs: Mapping[int, InterfaceConfig]) -> None:
         with self._ledger.call("skeleton.configure", docker_refused):
             for node in configs:
                 self._check_alive(node)
-            for node, config in configs.items():
+            self._configure(configs)
+
+    def _configure(self, configs: Mapping[int, InterfaceConfig]) -> None:
+        for node, config in configs.items():
+            if config != InterfaceConfig():
                 self.configs.setdefault(node, []).append(config)
 
     def counters(self, links: Sequence[Link]) -> Sequence[LinkCounters]:

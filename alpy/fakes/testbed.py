@@ -20,6 +20,7 @@ def testbed(  # no test, though its name begins so:
     *,
     world: World | None = None,  # noqa: PT028
     limits: Limits | None = None,  # noqa: PT028
+    time_scale: float = 1.0,  # noqa: PT028
     **_options: Any,
 ) -> Testbed:
     """A testbed in memory: no Docker, no QEMU, no root, no time.
@@ -31,8 +32,10 @@ def testbed(  # no test, though its name begins so:
     Raises:
         InvalidValueError: the values can't work together.
     """
+    world = world or World()
+    world.clock.scale = time_scale
     return Testbed(
         topology=Topology.of(appliance, links if isinstance(links, int) else tuple(links)),
-        ports=(world or World()).ports,
+        ports=world.ports,
         limits=limits or Limits(),
     )

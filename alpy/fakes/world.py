@@ -9,6 +9,7 @@ from attrs import define, field
 
 from alpy.core.ports import Ports
 from alpy.fakes.apps import FakeApps
+from alpy.fakes.audit import FakeAudit
 from alpy.fakes.clock import FakeClock
 from alpy.fakes.console import FakeConsole
 from alpy.fakes.faults import Faults
@@ -21,6 +22,7 @@ from alpy.fakes.run_directory import FakeRunDirectory
 from alpy.fakes.script import Script
 from alpy.fakes.signals import FakeSignals
 from alpy.fakes.skeleton import FakeSkeleton
+from alpy.fakes.slots import FakeSlots
 
 RUN_DIRECTORY = Path("/fake/run")
 
@@ -33,14 +35,18 @@ class World:
     _run_dir: Path = field(default=RUN_DIRECTORY, converter=Path, kw_only=True)
     _ledger: Ledger = field(factory=Ledger, init=False)
     run_directory: FakeRunDirectory = field(init=False)
+    slots: FakeSlots = field(init=False)
     guard: FakeGuard = field(init=False)
+    audit: FakeAudit = field(init=False)
     skeleton: FakeSkeleton = field(init=False)
     apps: FakeApps = field(init=False)
     machine: FakeMachine = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.run_directory = FakeRunDirectory(self._ledger, path=self._run_dir)
+        self.slots = FakeSlots(self._ledger)
         self.guard = FakeGuard(self._ledger)
+        self.audit = FakeAudit(self._ledger, self.guard)
         self.skeleton = FakeSkeleton(self._ledger)
         self.apps = FakeApps(self._ledger)
         self.machine = FakeMachine(self._ledger, self._script)
@@ -52,11 +58,27 @@ class World:
             clock=self.clock,
             signals=self.signals,
             run_directory=self.run_directory,
+            slots=self.slots,
             guard=self.guard,
+            audit=self.audit,
             skeleton=self.skeleton,
             apps=self.apps,
             machine=self.machine,
         )
+
+    def process_dies(self) -> None:
+        """The process of the test is killed; what the kernel and the daemon tie to it goes.
+
+        What came by the last call is taken for unfinished, and stays where it can: as a container
+        that was created and never started. Then it is the turn of `guard.process_dies`.
+        """
+        unfinished = self._ledger.unfinished
+        self.machine.process_dies()
+        self.skeleton.process_dies(unfinished)
+        self.apps.process_dies()
+        self.slots.process_dies()
+        for held in ("console", "monitor", "run directory"):
+            self._ledger.went(held)
 
     @property
     def clock(self) -> FakeClock:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from alpy.core.ports import Clock
 
 
 class ClockContract:
-    """A subclass gives the fixture `clock`."""
+    """A subclass gives the fixtures `clock` and `host_now`, which tells the host's own time."""
 
     def test_time_does_not_go_back(self, clock: Clock) -> None:
         moments = [clock.now() for _ in range(10)]
@@ -22,3 +24,10 @@ class ClockContract:
         before = clock.now()
         clock.sleep(0)
         assert clock.now() >= before
+
+    def test_a_second_of_it_takes_as_many_of_the_host_as_its_scale_says(
+        self, clock: Clock, host_now: Callable[[], float]
+    ) -> None:
+        before = host_now()
+        clock.sleep(0.02)
+        assert host_now() - before >= 0.02 * clock.scale

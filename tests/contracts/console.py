@@ -9,6 +9,7 @@ import pytest
 
 from alpy.core.errors import ConsoleClosedError, ConsoleLostError, ConsoleTimeoutError
 from alpy.core.ports import Console
+from tests.contracts.lookout import Lookout, SomethingDiedError
 
 # Long enough for a busy host; no passing test waits for it.
 LONG = 20.0
@@ -21,6 +22,11 @@ class ConsoleRig(Protocol):
 
     @property
     def console(self) -> Console: ...
+
+    @property
+    def lookout(self) -> Lookout:
+        """The watch that the console was opened with."""
+        ...
 
     def prints(self, text: str | bytes) -> None:
         """The appliance prints *text* now."""
@@ -56,6 +62,27 @@ class ConsoleContract:
         rig.prints("rabbit lo")
         rig.prints_later(SHORT, "gin: ")
         assert rig.console.expect("login: ", timeout=LONG).before == "rabbit "
+
+    def test_what_died_ends_a_wait_and_what_was_printed_is_kept(self, rig: ConsoleRig) -> None:
+        rig.prints("rabbit lo")
+        rig.lookout.strikes_at = rig.lookout.looks + 1
+        with pytest.raises(SomethingDiedError):
+            rig.console.expect("login: ", timeout=LONG)
+        rig.lookout.strikes_at = None
+        rig.prints("gin: ")
+        assert rig.console.expect("login: ", timeout=LONG).before == "rabbit "
+
+    def test_what_died_ends_a_wait_by_the_pexpect_object_too(self, rig: ConsoleRig) -> None:
+        rig.lookout.strikes_at = rig.lookout.looks + 1
+        with pytest.raises(SomethingDiedError):
+            rig.console.spawn.expect(b"login: ", timeout=LONG)
+
+    def test_last_words_that_are_there_are_read_before_anybody_looks_who_died(
+        self, rig: ConsoleRig
+    ) -> None:
+        rig.prints("Kernel panic")
+        rig.lookout.strikes_at = 0
+        assert rig.console.expect("panic", timeout=LONG).before == "Kernel "
 
     def test_the_pattern_that_starts_first_wins(self, rig: ConsoleRig) -> None:
         rig.prints("a b c")

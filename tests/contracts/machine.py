@@ -55,6 +55,10 @@ class MachineRig(Protocol):
         """Somebody else sends SIGKILL to it."""
         ...
 
+    def stop_hypervisor(self) -> None:
+        """Somebody else sends SIGSTOP to it; it has stopped when this returns."""
+        ...
+
 
 def launched(rig: MachineRig, links: int = 0) -> Monitor:
     topology = rig.topology(links)
@@ -120,6 +124,18 @@ class MachineContract:
         with pytest.raises(MachineDiedError, match="SIGKILL") as caught:
             monitor.execute("query-status")
         assert caught.value.status == ExitStatus(signal=9)
+
+    def test_a_process_that_a_signal_stopped_is_known_and_can_be_killed(
+        self, rig: MachineRig
+    ) -> None:
+        assert rig.machine.stopped_process() is None
+        launched(rig)
+        assert rig.machine.stopped_process() is None
+        rig.stop_hypervisor()
+        assert rig.machine.stopped_process()
+        rig.machine.kill()
+        assert rig.machine.stopped_process() is None
+        assert rig.machine.wait_for_exit(timeout=0) == ExitStatus(signal=9)
 
     def test_the_console_can_be_opened_before_the_start(self, rig: MachineRig) -> None:
         launched(rig)

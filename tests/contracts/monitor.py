@@ -15,6 +15,7 @@ from alpy.core.errors import (
     MonitorTimeoutError,
 )
 from alpy.core.ports import Event, Monitor
+from tests.contracts.lookout import Lookout, SomethingDiedError
 
 # A wait that is meant to succeed may take this long, one that is meant to fail this short.
 ENOUGH = 5.0
@@ -29,6 +30,11 @@ class MonitorRig(Protocol):
 
     @property
     def monitor(self) -> Monitor: ...
+
+    @property
+    def lookout(self) -> Lookout:
+        """The watch that the monitor was connected with."""
+        ...
 
     def plan_result(self, command: str, result: Any) -> None:
         """Answer *command* with *result* from now on."""
@@ -71,6 +77,19 @@ class MonitorContract:
     def test_any_command_returns_its_result(self, rig: MonitorRig) -> None:
         rig.plan_result("query-status", {"status": "running"})
         assert rig.monitor.execute("query-status") == {"status": "running"}
+
+    def test_what_died_ends_the_wait_for_an_answer(self, rig: MonitorRig) -> None:
+        rig.plan_silence("query-status")
+        rig.lookout.strikes_at = 0
+        with pytest.raises(SomethingDiedError):
+            rig.monitor.execute("query-status", timeout=ENOUGH)
+        rig.lookout.strikes_at = None
+        rig.monitor.start()
+
+    def test_what_died_ends_the_wait_for_an_event(self, rig: MonitorRig) -> None:
+        rig.lookout.strikes_at = 0
+        with pytest.raises(SomethingDiedError):
+            rig.monitor.wait_for_event("RESET", timeout=ENOUGH)
 
     def test_a_refused_command_says_why(self, rig: MonitorRig) -> None:
         rig.plan_refusal("eject", "Device 'x' not found")

@@ -112,6 +112,20 @@ class SkeletonContract:
         rig.skeleton.remove_nodes()
         assert not rig.leftovers()
 
+    def test_nodes_that_live_pass_the_look_and_so_do_removed_ones(self, rig: SkeletonRig) -> None:
+        rig.skeleton.check_alive()
+        bring_up(rig, 2)
+        rig.skeleton.check_alive()
+        rig.skeleton.remove_nodes()
+        rig.skeleton.check_alive()
+
+    def test_a_look_names_the_node_that_has_died(self, rig: SkeletonRig) -> None:
+        bring_up(rig, 2)
+        rig.kill_node(1)
+        with pytest.raises(NodeDiedError) as died:
+            rig.skeleton.check_alive()
+        assert died.value.node == 1
+
     def test_a_skeleton_of_no_links_is_fine(self, rig: SkeletonRig) -> None:
         assert not bring_up(rig, 0)
         rig.skeleton.configure({})

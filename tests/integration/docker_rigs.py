@@ -12,6 +12,7 @@ from typing import Literal
 from alpy.adapters.clock import SystemClock
 from alpy.adapters.docker.apps import DockerApps
 from alpy.adapters.docker.engine import DockerEngine
+from alpy.adapters.docker.ip import ContainerIp, choose_ip
 from alpy.adapters.docker.skeleton import DockerSkeleton
 from alpy.adapters.tap import tap_name
 from alpy.core.app import AppSpec
@@ -40,12 +41,19 @@ def container_names(docker: DockerEngine) -> list[str]:
 
 
 class DockerSkeletonRig:
-    def __init__(self) -> None:
-        self.engine = engine()
-        self._skeleton = self._make(BUSYBOX)
+    """A skeleton whose `ip` runs where it chooses, or *in_container* as for an ordinary user."""
 
-    def _make(self, busybox: str) -> DockerSkeleton:
-        return DockerSkeleton(engine=self.engine, busybox_image=busybox, iproute2_image=IPROUTE2)
+    def __init__(self, *, in_container: bool = False) -> None:
+        self.engine = engine()
+        self.ip = (
+            ContainerIp(engine=self.engine, image=IPROUTE2)
+            if in_container
+            else choose_ip(engine=self.engine, image=IPROUTE2)
+        )
+        self._skeleton = self._make(IPROUTE2)
+
+    def _make(self, image: str) -> DockerSkeleton:
+        return DockerSkeleton(engine=self.engine, image=image, ip=self.ip)
 
     @property
     def skeleton(self) -> DockerSkeleton:
@@ -61,12 +69,15 @@ class DockerSkeletonRig:
     def leftovers(self) -> Sequence[str]:
         taps = {tap_name(self.engine.run_id, number) for number in range(100)}
         interfaces = [name for _, name in socket.if_nameindex() if name in taps]
-        return interfaces + container_names(self.engine)
+        # The one that `ip` runs in comes and goes with the steps; `close` sees that it has gone.
+        return interfaces + [name for name in container_names(self.engine) if name[:2] != "ip"]
 
     def close(self) -> None:
         self._skeleton.remove_nodes()
         self._skeleton.remove_taps()
+        left = container_names(self.engine)
         self.engine.close()
+        assert not left
 
 
 class DockerAppsRig:
@@ -74,9 +85,7 @@ class DockerAppsRig:
 
     def __init__(self, folder: Path) -> None:
         self.engine = engine()
-        self.skeleton = DockerSkeleton(
-            engine=self.engine, busybox_image=BUSYBOX, iproute2_image=IPROUTE2
-        )
+        self.skeleton = DockerSkeleton(engine=self.engine, image=IPROUTE2)
         self.skeleton.create_nodes([Link(number=0)])
         self._folder = folder
         self._apps = DockerApps(engine=self.engine)

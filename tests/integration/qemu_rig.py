@@ -18,6 +18,7 @@ from alpy.adapters.run_directory import DiskRunDirectory
 from alpy.core.appliance import Acceleration, Appliance, Disk, DiskFormat, Kernel
 from alpy.core.ports import Console, Monitor
 from alpy.core.topology import Topology
+from alpy.core.waiting import wait_until
 from tests.contracts.machine import COMMAND, LAUNCH
 from tests.integration.own_tap import OwnTap
 from tests.integration.tiny_guest import write_disk
@@ -63,6 +64,15 @@ class QemuRig:
 
     def kill_hypervisor(self) -> None:
         self.signal(signal.SIGKILL)
+
+    def stop_hypervisor(self) -> None:
+        self.signal(signal.SIGSTOP)
+        wait_until(
+            lambda: Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T",
+            awaited="the stop of QEMU",
+            timeout=LAUNCH,
+            clock=SystemClock(),
+        )
 
     @property
     def pid(self) -> int:

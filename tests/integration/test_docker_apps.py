@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from alpy.adapters.docker import apps
 from alpy.core.app import OUTPUT_LIMIT, AppSpec
 from alpy.core.errors import DockerError, InvalidValueError, RunDirectoryError
 from alpy.core.exit_status import ExitStatus
@@ -56,6 +57,37 @@ def test_files_and_folders_of_the_host_are_copied(rig: DockerAppsRig, tmp_path: 
     (tmp_path / "link").symlink_to(tmp_path / "two")
     files = {"/srv": folder, "/etc/two": tmp_path / "link"}
     assert printed(rig, spec("cat", "/srv/one", "/etc/two", files=files)) == "1\n2\n"
+
+
+def test_localhost_has_its_addresses_and_no_name_server_is_asked(rig: DockerAppsRig) -> None:
+    said = printed(rig, script("cat /etc/resolv.conf /etc/hosts; ping -c 1 localhost"))
+    assert "\n127.0.0.1\tlocalhost\n::1\tlocalhost" in said
+    assert "nameserver" not in said
+    assert "(127.0.0.1)" in said
+
+
+def test_a_host_file_of_the_tests_own_takes_the_place_of_ours(
+    rig: DockerAppsRig, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.write_text("192.0.2.1 server\n")
+    for facts in (
+        {"files": {"/etc/hosts": own}},
+        {"volumes": {str(own): "/etc/hosts"}},
+        {"options": {"volumes": {str(own): {"bind": "/etc/hosts", "mode": "ro"}}}},
+    ):
+        assert printed(rig, spec("cat", "/etc/hosts", **facts)) == own.read_text()
+        rig.apps.remove("app")
+
+
+def test_a_daemon_that_sees_other_files_than_we_do_takes_a_copy(
+    rig: DockerAppsRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "our-hosts").write_text("127.0.0.1 localhost\n")
+    monkeypatch.chdir(tmp_path)
+    # This is another path for each process that asks.
+    monkeypatch.setattr(apps, "_OUR_HOSTS", Path("/proc/self/cwd/our-hosts"))
+    assert printed(rig, spec("cat", "/etc/hosts")) == "127.0.0.1 localhost\n"
 
 
 def test_a_file_with_a_relative_path_is_refused(rig: DockerAppsRig) -> None:

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.docker
 
 
 class TestDockerSkeleton(SkeletonContract):
-    @pytest.fixture
-    def rig(self) -> Iterator[DockerSkeletonRig]:
-        rig = DockerSkeletonRig()
+    @pytest.fixture(params=[False, True], ids=["chosen_ip", "ip_in_container"])
+    def rig(self, request: pytest.FixtureRequest) -> Iterator[DockerSkeletonRig]:
+        rig = DockerSkeletonRig(in_container=request.param)
         yield rig
         rig.close()
 

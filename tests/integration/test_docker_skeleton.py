@@ -16,14 +16,20 @@ import pytest
 from alpy.adapters import tap
 from alpy.adapters.docker import ip_batch
 from alpy.adapters.docker.apps import DockerApps
-from alpy.adapters.docker.ip import DockerIp
+from alpy.adapters.docker.ip import ContainerIp
 from alpy.core.app import AppSpec
 from alpy.core.errors import DockerError, HostError, InvalidValueError
 from alpy.core.link import Link
 from alpy.core.ports import Tap
 from alpy.core.waiting import wait_until
 from tests.contracts.skeleton import ADDRESSES, bring_up, links
-from tests.integration.docker_rigs import BUSYBOX, IPROUTE2, TOOLS, DockerSkeletonRig
+from tests.integration.docker_rigs import (
+    BUSYBOX,
+    IPROUTE2,
+    TOOLS,
+    DockerSkeletonRig,
+    container_names,
+)
 
 pytestmark = pytest.mark.docker
 
@@ -44,9 +50,13 @@ def frame(destination: str, ethertype: int = 0x88CC) -> bytes:
     return addresses + ethertype.to_bytes(2) + bytes(46)
 
 
-def run_in_node(rig: DockerSkeletonRig, *command: str, image: str = IPROUTE2) -> str:
+def run_in_node(
+    rig: DockerSkeletonRig, *command: str, image: str = IPROUTE2, net_admin: bool = False
+) -> str:
     apps = DockerApps(engine=rig.engine)
-    apps.create(AppSpec(image=image, command=command), name="app", node=0, log=Path(os.devnull))
+    capabilities = ["NET_ADMIN"] if net_admin else []
+    spec = AppSpec(image=image, command=command, capabilities=capabilities)
+    apps.create(spec, name="app", node=0, log=Path(os.devnull))
     try:
         apps.start("app")
         status = apps.wait("app", timeout=PATIENCE)
@@ -70,6 +80,18 @@ def test_the_interface_is_what_the_link_says(rig: DockerSkeletonRig) -> None:
     shown = run_in_node(rig, "ip", "link", "show", "dev", "eth0")
     for fact in ("mtu 9000", "qlen 77", link.node_mac, ",UP"):
         assert fact in shown
+
+
+def test_what_the_link_says_is_there_once_it_is_connected(rig: DockerSkeletonRig) -> None:
+    config = attrs.asdict(ADDRESSES, recurse=False)
+    link = Link(number=0, **config)
+    rig.skeleton.create_taps([link])
+    rig.skeleton.create_nodes([link])
+    rig.skeleton.connect([link])
+    shown = run_in_node(rig, "ip", "address", "show", "dev", "eth0")
+    assert all(f" {address} " in shown for address in ADDRESSES.addresses)
+    assert "mtu 1400" in shown
+    assert "default via 192.0.2.254" in run_in_node(rig, "ip", "-4", "route")
 
 
 def test_addresses_are_usable_at_once(rig: DockerSkeletonRig) -> None:
@@ -104,18 +126,53 @@ def test_a_second_configuration_adds_to_the_first(rig: DockerSkeletonRig) -> Non
 
 
 def test_what_ip_said_is_in_the_error(rig: DockerSkeletonRig) -> None:
-    ip = DockerIp(engine=rig.engine, image=IPROUTE2)
-    with pytest.raises(DockerError, match=r"ip link set dev nosuch up: [^.]*Cannot find device"):
-        ip.run_on_host(["link show dev lo", "link set dev nosuch up"], name="ip-test")
-    assert not rig.leftovers()
+    with pytest.raises(DockerError, match=r"ip link set dev nosuch up: Cannot find device"):
+        rig.ip.run(["link show dev lo", "link set dev nosuch up"])
+
+
+def test_what_ip_said_in_a_node_is_in_the_error_with_the_node(rig: DockerSkeletonRig) -> None:
+    bring_up(rig, 2)
+    run_in_node(rig, "ip", "link", "set", "dev", "eth0", "down", net_admin=True)
+    refused = r"ip route replace 0\.0\.0\.0/0 .* in node0: .*invalid gateway"
+    with pytest.raises(DockerError, match=refused):
+        rig.skeleton.configure({1: ADDRESSES, 0: ADDRESSES})
+    # The lines before were done, and the node takes more.
+    assert "192.0.2.1/24" in run_in_node(rig, "ip", "address", "show", "dev", "eth0")
+    run_in_node(rig, "ip", "link", "set", "dev", "eth0", "up", net_admin=True)
+    rig.skeleton.configure({0: ADDRESSES})
 
 
 def test_an_ip_that_cannot_do_it_is_told(rig: DockerSkeletonRig) -> None:
     # The `ip` of busybox knows no batch.
-    ip = DockerIp(engine=rig.engine, image=BUSYBOX)
-    with pytest.raises(DockerError, match="ip link show dev lo"):
-        ip.run_on_host(["link show dev lo"], name="ip-test")
-    assert not rig.leftovers()
+    ip = ContainerIp(engine=rig.engine, image=BUSYBOX)
+    try:
+        with pytest.raises(DockerError, match="container ip0"):
+            ip.run(["link show dev lo"])
+    finally:
+        ip.remove()
+
+
+def test_an_ip_that_rests_holds_no_container_and_works_again(rig: DockerSkeletonRig) -> None:
+    ip = ContainerIp(engine=rig.engine, image=IPROUTE2)
+    try:
+        for _ in range(2):
+            ip.run(["link show dev lo"])
+            assert container_names(rig.engine)
+            ip.rest()
+            wait_until(
+                lambda: not container_names(rig.engine),
+                awaited="the end of ip",
+                timeout=PATIENCE,
+                clock=rig.engine.clock,
+            )
+    finally:
+        ip.remove()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may do without a container")
+def test_root_needs_no_container_for_taps(rig: DockerSkeletonRig) -> None:
+    rig.skeleton.create_taps(links(1))
+    assert not container_names(rig.engine)
 
 
 def test_frames_cross_the_link_unchanged_both_ways(rig: DockerSkeletonRig) -> None:
@@ -142,9 +199,8 @@ def test_a_full_queue_drops_and_is_counted(rig: DockerSkeletonRig) -> None:
     bring_up(rig, 1)
     rig.skeleton.configure({0: ADDRESSES})
     # A neighbour that is known without asking, and 3000 pings to it, though nobody reads the tap.
-    DockerIp(engine=rig.engine, image=IPROUTE2).run_in(
-        "node0", ["neighbour replace 192.0.2.7 lladdr 02:00:00:00:00:07 dev eth0"], name="ip-test"
-    )
+    neighbour = "neighbour replace 192.0.2.7 lladdr 02:00:00:00:00:07 dev eth0"
+    run_in_node(rig, "ip", *neighbour.split(), net_admin=True)
     pings = "ping -q -l 3000 -c 3000 -W 1 192.0.2.7 || true"
     run_in_node(rig, "sh", "-c", pings, image=TOOLS)
     (counters,) = rig.skeleton.counters(links(1))
@@ -182,18 +238,17 @@ def test_the_counters_of_a_link_whose_tap_has_vanished_are_refused(rig: DockerSk
 
 def test_a_tap_name_in_use_is_refused_and_left_alone(rig: DockerSkeletonRig) -> None:
     name = tap.tap_name(rig.engine.run_id, 0)
-    ip = DockerIp(engine=rig.engine, image=IPROUTE2)
     batch = ip_batch.make_tap(name, owner=os.geteuid(), alias=rig.engine.owner.alias())
-    ip.run_on_host(batch, name="ip-test")
+    rig.ip.run(batch)
     try:
         with pytest.raises(DockerError, match="there already"):
             rig.skeleton.create_taps(links(1))
         rig.skeleton.remove_taps()
         assert rig.leftovers() == [name]
         with pytest.raises(DockerError, match="ip link delete removes it"):
-            ip.run_on_host(batch, name="ip-test")
+            rig.ip.run(batch)
     finally:
-        ip.run_on_host([ip_batch.delete(name)], name="ip-test")
+        rig.ip.run([ip_batch.delete(name)])
 
 
 def test_taps_that_were_made_and_never_opened_are_removed(
@@ -220,12 +275,12 @@ def test_a_node_that_was_never_made_is_refused(rig: DockerSkeletonRig) -> None:
         rig.skeleton.listening_ports(3)
 
 
-def test_a_node_has_no_capability_and_no_network_but_its_link(rig: DockerSkeletonRig) -> None:
+def test_a_node_has_one_capability_and_no_network_but_its_link(rig: DockerSkeletonRig) -> None:
     bring_up(rig, 1)
     node = rig.engine.client.containers.get(rig.engine.full_name("node0"))
     pid = node.attrs["State"]["Pid"]
     status = Path(f"/proc/{pid}/status").read_text()
-    assert "CapBnd:\t0000000000000000" in status
+    assert "CapBnd:\t0000000000001000" in status  # NET_ADMIN
     ours = {"alpy.run": rig.engine.run_id, "alpy.role": "node"}
     assert ours.items() <= node.labels.items()
     devices = Path(f"/proc/{pid}/net/dev").read_text()

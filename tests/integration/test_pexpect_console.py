@@ -27,6 +27,7 @@ from alpy.core.errors import (
     RunDirectoryError,
 )
 from tests.contracts.console import LONG, SHORT, ConsoleContract
+from tests.contracts.lookout import Lookout
 
 
 @define
@@ -35,6 +36,7 @@ class SocketRig:
     connection: socket.socket
     far_end: socket.socket
     console: PexpectConsole
+    lookout: Lookout
     timers: list[threading.Timer] = field(factory=list)
 
     @property
@@ -77,7 +79,9 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
     def make_rig(**options: Any) -> SocketRig:
         near, far = socket.socketpair()
+        lookout = Lookout()
         defaults: dict[str, Any] = {
+            "watch": lookout,
             "connection": near,
             "raw_log": tmp_path / "console.log",
             "text_log": tmp_path / "console.txt",
@@ -90,7 +94,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
             near.close()
             far.close()
             raise
-        rigs.append(SocketRig(tmp_path, near, far, console))
+        rigs.append(SocketRig(tmp_path, near, far, console, lookout))
         return rigs[-1]
 
     yield make_rig
@@ -259,9 +263,10 @@ class TestEnds:
         died = MachineDiedError(status=None, stderr="boom")
         rig = make(on_lost=lambda: died)
         rig.ends()
-        with pytest.raises(MachineDiedError) as raised:
+        with pytest.raises(MachineDiedError):
             rig.console.expect("login: ", timeout=LONG)
-        assert isinstance(raised.value.__cause__, pexpect.EOF)
+        with pytest.raises(MachineDiedError):
+            rig.console.spawn.expect([pexpect.EOF], timeout=LONG)
         with pytest.raises(MachineDiedError):
             rig.console.send("root\n")
 

@@ -22,6 +22,7 @@ from alpy.core.errors import (
     MonitorTimeoutError,
     RunDirectoryError,
 )
+from tests.contracts.lookout import Lookout
 from tests.contracts.monitor import ENOUGH, SHORT, MonitorContract
 from tests.integration.qmp_peer import GREETING, QmpPeer
 
@@ -34,12 +35,14 @@ class SocketRig(QmpPeer):
     def __init__(self, transcript: Path, *, greeting: bytes | None = GREETING) -> None:
         ours, theirs = socket.socketpair()
         self.transcript = transcript
+        self.lookout = Lookout()
         self.monitor = QmpMonitor(
             connection=ours,
             transcript=transcript,
             clock=SystemClock(),
             command_timeout=ENOUGH,
             on_lost=lambda: MachineDiedError(status=None, stderr="the peer hung up"),
+            watch=self.lookout,
         )
         super().__init__(theirs, greeting=greeting)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import secrets
 import signal
 import subprocess
@@ -21,13 +22,13 @@ import alpy
 from alpy.adapters.clock import SystemClock
 from alpy.adapters.docker import ip_batch
 from alpy.adapters.docker.engine import DockerEngine
-from alpy.adapters.docker.ip import DockerIp
+from alpy.adapters.docker.ip import Ip, choose_ip
 from alpy.adapters.recovery.owner import this_process
 from alpy.adapters.recovery.processes import RunProcesses
 from alpy.adapters.tap import interface_exists, tap_name
 from alpy.core.waiting import Limits, wait_until
 from alpy.wiring import clear_dead_runs
-from tests.integration import remains, tiny_guest
+from tests.integration import cut_short, remains, tiny_guest
 from tests.integration.docker_rigs import BUSYBOX, IPROUTE2
 
 pytestmark = [pytest.mark.docker, pytest.mark.qemu]
@@ -68,6 +69,14 @@ class Doomed:
     def log(self) -> str:
         path = self.run_dir / "debug.log"
         return path.read_text() if path.exists() else ""
+
+    @property
+    def ends(self) -> dict[str, str]:
+        """How QEMU and each app ended, as the record tells it; nothing of one that never began."""
+        begun = dict.fromkeys(re.findall(r" (QEMU|App) starts(?: app='(.*?)')?\n", self.log), "")
+        told = re.findall(r" (QEMU|App) ended(?: app='(.*?)')? status='(.*?)'", self.log)
+        ends = begun | {(kind, name): status for kind, name, status in told}
+        return {name or kind: status for (kind, name), status in ends.items()}
 
     @property
     def run(self) -> str:
@@ -122,6 +131,8 @@ def test_after_sigkill_at_any_moment_nothing_stays_and_the_record_is_closed(
         child.kill()
         stood_by, dismissed = ("Guard stands by" in child.log, "Guard dismissed" in child.log)
         within(5, child, told="cut short" if stood_by and not dismissed else "")
+        if stood_by:
+            assert all(child.ends.values()), child.log
 
 
 def test_one_that_is_up_is_gone_with_its_apps(doomed: ExitStack, tmp_path: Path) -> None:
@@ -130,6 +141,43 @@ def test_one_that_is_up_is_gone_with_its_apps(doomed: ExitStack, tmp_path: Path)
     child.kill()
     within(5, child, told="cut short")
     assert "sleep (Exited (137)" in child.log
+    server, *others = (status for name, status in child.ends.items() if name != "QEMU")
+    assert server == "SIGKILL"
+    assert all(others)
+    assert child.ends["QEMU"].startswith("unknown: its run was killed")
+
+
+def test_how_a_run_that_was_not_killed_and_its_apps_ended_is_told(
+    doomed: ExitStack, tmp_path: Path
+) -> None:
+    child = start(doomed, tmp_path, "run")
+    child.wait_for("ended")
+    assert child.process.wait(PATIENCE) == 0
+    assert child.ends == {"QEMU": "exit code 0", "node1-1-sleep": "SIGTERM"}
+
+
+WORKING = ["working-disk0.base", "working-disk0.qcow2", "working-uefi-variables.fd"]
+KEPT = ["disk0.base", "disk0.qcow2", "uefi-variables.fd"]
+
+
+@pytest.mark.parametrize("moment", cut_short.MOMENTS)
+@pytest.mark.parametrize(("keep", "gone", "stay"), [("", WORKING, []), ("keep", [], KEPT)])
+def test_a_run_that_is_killed_in_its_launch_leaves_no_file_but_those_to_be_kept(
+    moment: str, keep: str, gone: list[str], stay: list[str], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "tests.integration.cut_short", str(tmp_path), moment, keep]
+    assert subprocess.run(command, check=False, timeout=PATIENCE).returncode == -signal.SIGKILL
+    log = tmp_path / "run" / "debug.log"
+    wait_until(
+        lambda: "cut short" in log.read_text(),
+        awaited="the guard's account",
+        timeout=PATIENCE,
+        clock=CLOCK,
+    )
+    told = re.findall(r"Removed after its end: file .*/(.*)", log.read_text())
+    left = [path.name for path in log.parent.iterdir() if re.search("disk|uefi", path.name)]
+    assert (sorted(told), sorted(left)) == (gone, stay)
+    assert (tmp_path / "disk").exists()
 
 
 def test_a_forked_child_that_holds_everything_changes_nothing(
@@ -165,6 +213,9 @@ def test_without_its_guard_what_stays_is_swept_later_and_a_live_run_is_left_alon
         # What was asked of the daemon last may come only now.
         if child.run:
             within(1, child)
+        # Where nothing was left to find, nobody completes the record.
+        if "cut short" in child.log:
+            assert all(child.ends.values()), child.log
     assert remains.of_run(other.run)
     live.wait_for("ended")
     assert live.process.wait(PATIENCE) == 0
@@ -195,6 +246,7 @@ class Wreck:
         ours = this_process(self.run, self.folder)
         self.owner = evolve(ours, start=ours.start - 1)
         self.engine = DockerEngine(run_id=self.run, clock=CLOCK, limits=Limits())
+        self.ip: Ip = choose_ip(engine=self.engine, image=IPROUTE2)
 
     def container(self) -> None:
         self.engine.client.containers.create(BUSYBOX, ["true"], labels=self.owner.labels())
@@ -202,7 +254,7 @@ class Wreck:
     def tap(self) -> str:
         name = tap_name(self.run, 0)
         batch = ip_batch.make_tap(name, owner=os.geteuid(), alias=self.owner.alias())
-        DockerIp(engine=self.engine, image=IPROUTE2).run_on_host(batch, name="ip-test")
+        self.ip.run(batch)
         return name
 
     def process(self) -> subprocess.Popen[bytes]:
@@ -224,6 +276,7 @@ class Wreck:
 def wreck(tmp_path: Path) -> Iterator[Wreck]:
     wreck = Wreck(tmp_path)
     yield wreck
+    wreck.ip.remove()
     wreck.engine.close()
 
 
@@ -231,12 +284,15 @@ def test_each_kind_of_leftover_is_swept_and_told_in_its_record(wreck: Wreck) -> 
     wreck.container()
     name = wreck.tap()
     process = wreck.process()
+    overlay = wreck.folder / "working-disk0.qcow2"
+    overlay.touch()
     (found,) = (run for run in clear_dead_runs(dry_run=True) if run.run == wreck.run)
-    assert len(found.traces) == len(remains.of_run(wreck.run)) == 3
+    assert len(found.traces) == len([*remains.of_run(wreck.run), overlay]) == 4
     (swept,) = (run for run in clear_dead_runs() if run.run == wreck.run)
     assert swept.faults == ()
     assert process.wait(PATIENCE) == -signal.SIGKILL
     assert not remains.of_run(wreck.run)
+    assert not overlay.exists()
     assert f"Removed after its end: tap {name}" in (wreck.folder / "debug.log").read_text()
 
 
@@ -277,8 +333,7 @@ def test_what_is_not_labelled_is_left_alone(tmp_path: Path, wreck: Wreck) -> Non
     other_user = evolve(wreck.owner, run=f"other-{wreck.run}", uid=os.geteuid() + 1)
     foreign.append(client.containers.create(BUSYBOX, ["true"], labels=other_user.labels()))
     name = f"alpyx{secrets.token_hex(3)}"
-    ip = DockerIp(engine=wreck.engine, image=IPROUTE2)
-    ip.run_on_host([f"tuntap add dev {name} mode tap user {os.geteuid()}"], name="ip-test")
+    wreck.ip.run([f"tuntap add dev {name} mode tap user {os.geteuid()}"])
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen(["sleep", "1000"], stdout=log, env={"ALPY_RUN": "mine"})
     try:
@@ -290,7 +345,7 @@ def test_what_is_not_labelled_is_left_alone(tmp_path: Path, wreck: Wreck) -> Non
     finally:
         process.kill()
         process.wait(PATIENCE)
-        ip.run_on_host([ip_batch.delete(name)], name="ip-test")
+        wreck.ip.run([ip_batch.delete(name)])
         for container in foreign:
             container.remove(force=True)
         client.close()

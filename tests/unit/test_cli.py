@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from alpy import cli
 from alpy.adapters.recovery.owner import Owner
 from alpy.adapters.recovery.sweep import SweptRun
+from alpy.adapters.saved.store import SavedEntry
 from alpy.core.errors import DockerError
 
 OWNER = Owner(run="1a2b", pid=42, start=1, boot="b", pidns="n", uid=0, dir="/runs/one")
@@ -78,3 +80,50 @@ def test_help_tells_what_is_safe_and_what_the_exit_status_means(
     told = capsys.readouterr().out
     assert "alive is left alone" in told
     assert "Exit status" in told
+
+
+ENTRY = SavedEntry(key="0123456789abcdef", name="rabbit, logged in", size=102_400_000, last_use=0)
+
+
+class Cache:
+    def __init__(self, gone: Sequence[SavedEntry] = (), kept: Sequence[SavedEntry] = ()) -> None:
+        self._gone, self._kept = list(gone), list(kept)
+
+    def entries(self) -> list[SavedEntry]:
+        return self._gone + self._kept
+
+    def clear(self) -> tuple[list[SavedEntry], list[SavedEntry]]:
+        return self._gone, self._kept
+
+
+def cache(
+    monkeypatch: pytest.MonkeyPatch, found: Cache, *options: str, now: float = 7200
+) -> tuple[int, list[str]]:
+    said: list[str] = []
+    monkeypatch.setattr(cli, "state_cache", lambda: found)
+    monkeypatch.setattr(time, "time", lambda: now)
+    return cli.main(["cache", *options], say=said.append), said
+
+
+@pytest.mark.parametrize(
+    ("now", "age"), [(0, "0 s"), (90, "1 min"), (7300, "2 h"), (864_000, "10 d")]
+)
+def test_saved_states_are_listed_with_size_and_age(
+    monkeypatch: pytest.MonkeyPatch, now: float, age: str
+) -> None:
+    status, said = cache(monkeypatch, Cache([ENTRY]), now=now)
+    assert status == 0
+    words = " ".join(said[0].split())
+    assert words == f"01234567 102.4 MB {age} ago rabbit, logged in"
+
+
+def test_what_is_in_use_is_not_cleared_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    status, said = cache(monkeypatch, Cache([ENTRY], [ENTRY]), "--clear")
+    assert status == 1
+    assert said[0].startswith("removed 01234567")
+    assert said[1].startswith("in use: 01234567")
+    assert cache(monkeypatch, Cache([ENTRY]), "--clear")[0] == 0
+
+
+def test_an_empty_cache_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert cache(monkeypatch, Cache()) == (0, ["No states are saved."])

@@ -12,6 +12,7 @@ import pytest
 from alpy.core import errors
 from alpy.core.errors import SEEN_LIMIT, AlpyError
 from alpy.core.exit_status import ExitStatus
+from alpy.core.ports import Leftover
 
 KILLED = ExitStatus(signal=9)
 
@@ -36,6 +37,9 @@ EXAMPLES: dict[AlpyError, str] = {
     errors.RunDirectoryError(asked="runs/a", found="it holds files", remedy="Move it away."): (
         "runs/a: it holds files. Move it away."
     ),
+    errors.NoRoomError(asked="room for 1 CPU", found="none", remedy="Run fewer."): (
+        "room for 1 CPU: none. Run fewer."
+    ),
     errors.ApplianceFileError(asked="disk.img", found="is no qcow2", remedy="Say raw."): (
         "disk.img: is no qcow2. Say raw."
     ),
@@ -43,6 +47,10 @@ EXAMPLES: dict[AlpyError, str] = {
         "QEMU ended with exit code 1: -foo: invalid option"
     ),
     errors.MachineDiedError(status=KILLED, stderr=""): "QEMU died (SIGKILL): it said nothing",
+    errors.MachineStoppedError(process=4711): (
+        "QEMU does not answer: a signal has stopped its process 4711, which would go on with: "
+        "kill -CONT 4711"
+    ),
     errors.MonitorError(command="eject", answer="Device 'x' not found"): (
         "QMP command 'eject': Device 'x' not found"
     ),
@@ -71,10 +79,21 @@ EXAMPLES: dict[AlpyError, str] = {
     errors.AppFailedError(app="web", command=["nginx", "-t"], status=KILLED, log="oops\n"): (
         "app web ['nginx', '-t'] was killed by SIGKILL; it last said:\noops"
     ),
+    errors.SavedStateError(state="rabbit 1f2e", reason="its file 'memory' has changed"): (
+        "saved state rabbit 1f2e can't be used: its file 'memory' has changed"
+    ),
     errors.AppTimeoutError(app="web", awaited="its end", seconds=5, log=" \n"): (
         "app web: its end did not happen within 5 s; it said nothing"
     ),
     errors.NodeDiedError(node=1): "node 1 ended under the test; its link is gone",
+    errors.LeakError(
+        leftovers=[Leftover("socket:[7]", "monitor"), Leftover("tap alpyx0", "skeleton")],
+        remedy="It goes when this process ends",
+    ): (
+        "left behind by this run: socket:[7] (made by monitor), tap alpyx0 (made by skeleton)."
+        " It goes when this process ends. That no release told of it is a bug in alpy: please"
+        " report it, with debug.log"
+    ),
     errors.CaptureError(file="link0.pcap", reason="cut short"): (
         "capture link0.pcap is not whole: cut short"
     ),
@@ -117,7 +136,7 @@ def test_notes_are_copied_too() -> None:
 
 @pytest.mark.parametrize("error", EXAMPLES, ids=_of_kind)
 def test_an_error_that_means_too_late_is_a_timeout_error(error: AlpyError) -> None:
-    late = "Timeout" in _of_kind(error) or "Deadline" in _of_kind(error)
+    late = any(word in _of_kind(error) for word in ("Timeout", "Deadline", "NoRoom"))
     assert isinstance(error, TimeoutError) == late
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from alpy.fakes import FakeClock
@@ -13,7 +15,13 @@ def clock() -> FakeClock:
 
 
 class TestFakeClock(ClockContract):
-    pass
+    @pytest.fixture(params=[1, 3])
+    def clock(self, request: pytest.FixtureRequest) -> FakeClock:
+        return FakeClock(scale=request.param)
+
+    @pytest.fixture
+    def host_now(self, clock: FakeClock) -> Callable[[], float]:
+        return lambda: clock._now
 
 
 def test_what_is_due_happens_in_its_order_and_at_its_moment(clock: FakeClock) -> None:
@@ -65,3 +73,13 @@ def test_an_interrupt_can_come_during_a_sleep(clock: FakeClock) -> None:
     with pytest.raises(KeyboardInterrupt):
         clock.sleep(5)
     assert clock.now() == 1
+
+
+def test_a_slow_clock_has_its_happenings_by_the_time_of_the_host() -> None:
+    slow = FakeClock(scale=3)
+    moments: list[float] = []
+    slow.after(6, lambda: moments.append(slow.now()))
+    slow.advance(5)
+    assert moments == []
+    slow.advance(1)
+    assert moments == [2]

@@ -3,28 +3,38 @@ from __future__ import annotations
 
 import pexpect
 import pytest
-from attrs import define, field
+from attrs import Factory, define, field
 
 from alpy.core.appliance import Appliance, Kernel
-from alpy.core.errors import ConsoleTimeoutError, MachineDiedError, RunDirectoryError
+from alpy.core.errors import (
+    ConsoleLostError,
+    ConsoleTimeoutError,
+    MachineDiedError,
+    RunDirectoryError,
+)
 from alpy.core.topology import Topology
+from alpy.core.watch import Watch, unwatched
 from alpy.fakes import FakeConsole, Script, World
 from tests.contracts.console import ConsoleContract, ConsoleRig
+from tests.contracts.lookout import Lookout
 
 TOPOLOGY = Topology.of(Appliance(name="rabbit", kernel=Kernel(image="vmlinuz")), 0)
 
 
-def _world_with_console(script: Script | None = None) -> World:
+def _world_with_console(script: Script | None = None, watch: Watch = unwatched) -> World:
     world = World(script=script or Script())
     world.machine.launch(TOPOLOGY, [], world.run_directory)
     world.machine.connect_monitor(timeout=1, command_timeout=1)
-    world.machine.open_console()
+    world.machine.open_console(watch=watch)
     return world
 
 
 @define
 class FakeConsoleRig:
-    world: World = field(factory=_world_with_console)
+    lookout: Lookout = field(factory=Lookout)
+    world: World = field(
+        default=Factory(lambda self: _world_with_console(watch=self.lookout), takes_self=True)
+    )
     _told: int = field(default=0, init=False)
 
     @property
@@ -123,10 +133,17 @@ def test_pexpect_waits_on_the_fake_clock(world: World) -> None:
 
 def test_pexpect_sees_the_end_of_the_machine(world: World) -> None:
     spawn = world.console.spawn
-    world.clock.after(3, world.machine.crash)
+    world.clock.after(3, world.monitor.quit)
     assert spawn.expect(["never", pexpect.EOF], timeout=100) == 1
     assert world.clock.now() == 3
     assert not spawn.isalive()
+
+
+def test_pexpect_is_told_of_the_death_of_the_machine(world: World) -> None:
+    world.clock.after(3, world.machine.crash)
+    with pytest.raises(MachineDiedError):
+        world.console.spawn.expect(["never", pexpect.EOF], timeout=100)
+    assert world.clock.now() == 3
 
 
 def test_its_bytes_are_evidence(world: World) -> None:
@@ -209,3 +226,13 @@ def test_it_is_closed_also_when_its_logs_fail(world: World) -> None:
     with pytest.raises(RunDirectoryError):
         world.console.close()
     assert "console" not in world.alive
+
+
+def test_a_connection_that_is_reset_is_lost_though_the_machine_goes_on(world: World) -> None:
+    world.clock.after(3, world.console.hang_up)
+    with pytest.raises(ConsoleLostError):
+        world.console.expect("never", timeout=100)
+    with pytest.raises(ConsoleLostError):
+        world.console.send("x")
+    assert world.clock.now() == 3
+    assert not world.machine.has_ended

@@ -105,3 +105,41 @@ def test_something_can_happen_meanwhile_and_the_call_goes_on(world: World) -> No
     world.faults.meanwhile("skeleton.remove_nodes", lambda: world.clock.advance(5))
     world.skeleton.remove_nodes()
     assert (world.alive, world.clock.now(), world.faults.struck) == ((), 5, [])
+
+
+def test_sigterm_comes_where_it_is_taken(world: World) -> None:
+    world.faults.terminate("skeleton.check")
+    world.signals.take()
+    with pytest.raises(SystemExit):
+        world.skeleton.check()
+    assert isinstance(world.faults.struck[0].error, SystemExit)
+
+
+def test_what_is_late_comes_after_the_failure(world: World) -> None:
+    world.faults.fail("skeleton.create_nodes", late=3)
+    with pytest.raises(DockerError):
+        world.skeleton.create_nodes(LINKS)
+    assert not world.alive
+    world.clock.advance(3)
+    assert world.alive == ("node 0",)
+
+
+def test_what_is_late_goes_after_the_failure(world: World) -> None:
+    world.skeleton.create_nodes(LINKS)
+    world.faults.fail("skeleton.remove_nodes", late=3)
+    with pytest.raises(DockerError):
+        world.skeleton.remove_nodes()
+    assert world.alive == ("node 0",)
+    world.clock.advance(3)
+    assert not world.alive
+
+
+@pytest.mark.parametrize(("late", "waited"), [(3, 3), (60, 5)])
+def test_a_release_waits_a_while_for_what_may_still_come(
+    world: World, late: float, waited: float
+) -> None:
+    world.faults.fail("skeleton.create_nodes", late=late)
+    with pytest.raises(DockerError):
+        world.skeleton.create_nodes(LINKS)
+    world.skeleton.remove_nodes()
+    assert (world.alive, world.clock.now()) == ((), waited)

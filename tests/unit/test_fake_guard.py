@@ -71,3 +71,11 @@ def test_after_a_good_run_the_guard_is_dismissed() -> None:
         pass
     assert "guard.dismiss" in world.calls
     assert "guard.hand_over" not in world.calls
+
+
+def test_files_are_found_where_something_else_is_left_of_their_run() -> None:
+    world = World()
+    world.guard.leave_behind("node of a", "file of a")
+    world.guard.leave_behind("file of b")
+    world.guard.clear_dead_runs()
+    assert world.alive == world.guard.of_dead_runs == ("file of b",)

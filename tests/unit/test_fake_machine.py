@@ -2,13 +2,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import PurePath
 
 import pytest
 from attrs import define, field
 
-from alpy.core.appliance import Appliance, Kernel
-from alpy.core.errors import CaptureError, MachineDiedError, MonitorTimeoutError
+from alpy.core.appliance import Appliance, Disk, Firmware, Kernel
+from alpy.core.errors import (
+    CaptureError,
+    MachineDiedError,
+    MachineRefusedError,
+    MonitorTimeoutError,
+)
 from alpy.core.exit_status import ExitStatus
 from alpy.core.topology import Topology
 from alpy.fakes import FakeMachine, FakeRunDirectory, FakeTap, World
@@ -45,6 +51,9 @@ class FakeMachineRig:
 
     def kill_hypervisor(self) -> None:
         self.machine.crash(signal=9)
+
+    def stop_hypervisor(self) -> None:
+        self.machine.is_stopped = True
 
 
 class TestFakeMachine(MachineContract):
@@ -124,3 +133,37 @@ def test_what_a_capture_holds_is_planned(rig: FakeMachineRig) -> None:
     assert rig.machine.check_capture(first).frames == 3
     with pytest.raises(CaptureError, match=r"link1\.pcap is not whole: cut"):
         rig.machine.check_capture(second)
+
+
+def _with_files() -> Topology:
+    disk = Disk(path="disk.qcow2")
+    return Topology.of(Appliance(name="rabbit", disks=(disk,), firmware=Firmware.UEFI), 0)
+
+
+FILES = {"file disk0.qcow2", "file uefi-variables.fd"}
+
+
+def test_the_files_that_it_works_on_go_when_it_has_them_open(rig: FakeMachineRig) -> None:
+    rig.machine.launch(_with_files(), [], rig.run)
+    assert set(rig.world.alive) > FILES
+    rig.machine.connect_monitor(timeout=1, command_timeout=1)
+    assert FILES.isdisjoint(rig.world.alive)
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_the_files_that_it_works_on_go_when_it_is_killed(
+    rig: FakeMachineRig, refused: bool
+) -> None:
+    with suppress(MachineRefusedError):
+        if refused:
+            rig.machine.refuse(stderr="qemu: no such device")
+        rig.machine.launch(_with_files(), [], rig.run)
+    assert set(rig.world.alive) > FILES
+    rig.machine.kill()
+    assert FILES.isdisjoint(rig.world.alive)
+
+
+def test_the_process_of_the_test_takes_it_along(rig: FakeMachineRig) -> None:
+    rig.machine.launch(_with_files(), [], rig.run)
+    rig.world.process_dies()
+    assert set(rig.world.alive) == FILES

@@ -5,28 +5,33 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from attrs import define, field
+from attrs import Factory, define, field
 
 from alpy.core.appliance import Appliance, Kernel
 from alpy.core.errors import MonitorError
 from alpy.core.ports import Event
 from alpy.core.topology import Topology
+from alpy.core.watch import Watch, unwatched
 from alpy.fakes import FakeMonitor, World
+from tests.contracts.lookout import Lookout
 from tests.contracts.monitor import MonitorContract, MonitorRig
 
 TOPOLOGY = Topology.of(Appliance(name="rabbit", kernel=Kernel(image="vmlinuz")), 0)
 
 
-def _world_with_monitor() -> World:
+def _world_with_monitor(watch: Watch = unwatched) -> World:
     world = World()
     world.machine.launch(TOPOLOGY, [], world.run_directory)
-    world.machine.connect_monitor(timeout=1, command_timeout=1)
+    world.machine.connect_monitor(timeout=1, command_timeout=1, watch=watch)
     return world
 
 
 @define
 class FakeMonitorRig:
-    world: World = field(factory=_world_with_monitor)
+    lookout: Lookout = field(factory=Lookout)
+    world: World = field(
+        default=Factory(lambda self: _world_with_monitor(self.lookout), takes_self=True)
+    )
 
     @property
     def monitor(self) -> FakeMonitor:

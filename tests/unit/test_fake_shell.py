@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alpy import fakes
 from alpy.core.appliance import Appliance, Kernel
-from alpy.core.errors import InvalidValueError, LoginError, ShellError
+from alpy.core.errors import LoginError, ShellError, TransferError
 from alpy.core.shell import Shell, log_in
 from alpy.core.shell.framing import quoted
 from alpy.core.testbed import Testbed
@@ -89,9 +89,70 @@ def test_a_refused_password_is_an_error_of_the_login() -> None:
         _shell(bed)
 
 
-def test_an_output_that_the_fake_can_not_print_is_refused() -> None:
-    with pytest.raises(InvalidValueError, match="carriage return"):
-        ShellAnswers({"x": (0, "a\rb")})("x")
+@pytest.mark.parametrize("output", ["a\rb\r\n", "alpy.1.t.0.0<", "x" * 8193, "\x1b[1mbold\x1b[m"])
+def test_any_output_comes_through(output: str) -> None:
+    world = _booted(ShellAnswers({"show": (3, output)}))
+    with fakes.testbed(RABBIT, 0, world=world) as bed:
+        result = _shell(bed).run("show", check=False)
+    assert (result.exit_code, result.output) == (3, output)
+
+
+def test_a_command_too_long_to_be_typed_is_run_too() -> None:
+    command = "echo " + "grüß dich " * 200
+    answers = ShellAnswers(lambda _command: (0, "done\n"))
+    with fakes.testbed(RABBIT, 0, world=_booted(answers)) as bed:
+        assert _shell(bed).run(command).output == "done\n"
+    assert answers.ran == [command]
+
+
+def test_a_script_is_uploaded_run_and_removed() -> None:
+    seen: list[bytes] = []
+
+    def run(command: str) -> tuple[int, str]:
+        seen.append(answers.files[command.split()[2]])
+        return 0, "counted\n"
+
+    answers = ShellAnswers(run)
+    with fakes.testbed(RABBIT, 0, world=_booted(answers)) as bed:
+        result = _shell(bed).run_script(b"#!/bin/awk -f\nEND { print NR }\n", "a file")
+    assert result.output == "counted\n"
+    assert seen == [b"#!/bin/awk -f\nEND { print NR }\n"]
+    assert [command.partition(" ")[0] for command in answers.ran] == ["/bin/awk"]
+    assert answers.files == {}
+
+
+PATHS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
+
+
+@settings(max_examples=50, deadline=None)
+@given(path=PATHS, data=st.binary(max_size=3000), mode=st.none() | st.integers(0, 0o777))
+def test_any_bytes_go_up_and_come_down_by_any_path(
+    path: str, data: bytes, mode: int | None
+) -> None:
+    answers = ShellAnswers({})
+    with fakes.testbed(RABBIT, 0, world=_booted(answers)) as bed:
+        shell = _shell(bed)
+        shell.upload(data, path, mode=mode)
+        assert answers.files == {path: data}
+        assert answers.modes == ({} if mode is None else {path: mode})
+        answers.files[path] = data[::-1]
+        assert shell.download(path) == data[::-1]
+
+
+def test_a_file_of_several_blocks_goes_up_and_comes_down() -> None:
+    data = bytes(range(256)) * 600
+    answers = ShellAnswers({})
+    with fakes.testbed(RABBIT, 0, world=_booted(answers)) as bed:
+        shell = _shell(bed)
+        shell.upload(data, "/tmp/file")
+        assert shell.download("/tmp/file") == data
+
+
+def test_a_missing_file_is_an_error_of_the_transfer() -> None:
+    with fakes.testbed(RABBIT, 0, world=_booted(ShellAnswers({}))) as bed:
+        shell = _shell(bed)
+        with pytest.raises(TransferError, match=r"/etc/passwd: .*no such file"):
+            shell.download("/etc/passwd")
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))

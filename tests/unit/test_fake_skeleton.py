@@ -23,7 +23,7 @@ class FakeSkeletonRig:
 
     def without_image(self) -> FakeSkeleton:
         world = World()
-        world.missing_images.add("alpy-busybox")
+        world.missing_images.add("alpy-iproute2")
         return world.skeleton
 
     def kill_node(self, number: int) -> None:
@@ -85,3 +85,13 @@ def test_a_tap_without_its_node_can_not_be_connected() -> None:
 def test_connected_taps_do_not_wait_any_more(world: World) -> None:
     world.skeleton.remove_taps()
     assert world.alive == ("tap 0", "tap 1", "node 0", "node 1")
+
+
+def test_what_a_link_says_is_given_to_its_node_when_it_is_connected() -> None:
+    world = World()
+    link = Link(number=0, addresses="192.0.2.1/24")
+    world.skeleton.create_taps([link])
+    world.skeleton.create_nodes([link])
+    assert not world.skeleton.configs
+    world.skeleton.connect([link])
+    assert world.skeleton.configs == {0: [link.interface]}

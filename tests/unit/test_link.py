@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+from ipaddress import ip_interface
+from typing import Any
+
 import pytest
 from attrs import evolve, exceptions
 from hypothesis import given
 from hypothesis import strategies as st
 
 from alpy.core.errors import InvalidValueError
-from alpy.core.link import DEFAULT_QUEUE_LENGTH, Link, LinkCounters, check_mac, check_mtu
+from alpy.core.interface import InterfaceConfig, Route, check_mtu
+from alpy.core.link import DEFAULT_QUEUE_LENGTH, Link, LinkCounters, check_mac
 
 
 @given(st.integers(0, 0xFFFF))
@@ -103,3 +107,35 @@ def test_a_link_that_lost_a_frame_is_not_lossless(what: str) -> None:
     )
     assert counters.lossless
     assert not evolve(counters, **{what: 1}).lossless
+
+
+def test_a_link_says_what_its_nodes_interface_is_given() -> None:
+    link = Link(
+        number=0,
+        addresses=["192.0.2.1/24", "2001:db8::1/64"],
+        gateways="192.0.2.254",
+        routes=[("203.0.113.0/24", "192.0.2.2")],
+    )
+    assert link.interface == InterfaceConfig(
+        addresses=("192.0.2.1/24", "2001:db8::1/64"),
+        gateways=("192.0.2.254",),
+        routes=(Route("203.0.113.0/24", "192.0.2.2"),),
+    )
+    assert Link(number=0).interface == InterfaceConfig()
+
+
+def test_one_address_needs_no_brackets() -> None:
+    assert Link(number=0, addresses="192.0.2.1/24").addresses == (ip_interface("192.0.2.1/24"),)
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        ({"gateways": "192.0.2.254"}, "none of the networks"),
+        ({"addresses": "2001:db8::1/64", "mtu": 1279}, "IPv6 needs at least 1280"),
+        ({"routes": ["203.0.113.0/24"]}, "a pair of network and router"),
+    ],
+)
+def test_what_cannot_work_together_is_refused_with_the_link(facts: Any, why: str) -> None:
+    with pytest.raises(InvalidValueError, match=why):
+        Link(number=0, **facts)

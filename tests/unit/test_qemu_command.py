@@ -12,6 +12,7 @@ import pytest
 from alpy.adapters.qemu.command import (
     LINK_LIMIT,
     HostFacts,
+    MemoryFile,
     check_expressible,
     command_line,
     escaped,
@@ -180,3 +181,24 @@ def test_what_no_capture_sees_is_refused(argument: str) -> None:
 )
 def test_what_a_capture_sees_is_not_refused(argument: str) -> None:
     check_expressible(Topology.of(appliance(extra_args=("-device", argument)), 0))
+
+
+def test_memory_in_a_file_is_mapped_as_it_is_told() -> None:
+    shared = argv(host=facts(memory=MemoryFile(fd=9, shared=True)), memory_mib=64)
+    assert values(shared, "-machine") == ["q35,memory-backend=ram"]
+    assert values(shared, "-object") == [
+        "memory-backend-file,id=ram,size=64M,mem-path=/proc/self/fd/9,share=on"
+    ]
+    private = argv(host=facts(memory=MemoryFile(fd=9, shared=False)))
+    assert "share=off" in values(private, "-object")[0]
+
+
+def test_a_machine_waits_for_a_state_only_if_it_gets_one() -> None:
+    assert values(argv(host=facts(incoming=True)), "-incoming") == ["defer"]
+    assert "-incoming" not in argv()
+
+
+def test_the_process_inherits_each_descriptor_that_is_named() -> None:
+    host = facts(tap_fds=(10, 11), memory=MemoryFile(fd=9, shared=True))
+    assert host.descriptors == (3, 4, 10, 11, 9)
+    assert facts().descriptors == (3, 4)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import signal
 import threading
+import time
 from contextvars import ContextVar
 
 import pytest
@@ -30,6 +32,23 @@ def test_a_step_belongs_to_the_caller_s_run() -> None:
         assert side_by_side(lambda _: run_name.get(), range(2)) == ["mine", "mine"]
     finally:
         run_name.reset(token)
+
+
+def test_an_interrupt_is_raised_when_what_has_begun_is_over() -> None:
+    begun: list[int] = []
+    over: list[int] = []
+
+    def step(number: int) -> None:
+        begun.append(number)
+        if number == 0:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        time.sleep(0.1)
+        over.append(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side(step, range(100))
+    assert sorted(over) == sorted(begun)
+    assert len(begun) < 100
 
 
 def test_after_an_error_the_others_are_tried_and_told_too() -> None:

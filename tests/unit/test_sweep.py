@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from attrs import define, evolve, field
 
@@ -35,9 +35,11 @@ class Shelf:
     arrives_late: list[Trace] = field(factory=list)
     """What a request brings that is still under way when the rest is found."""
 
-    def put(self, run: str, what: str, *, uid: int = 1000, labelled: bool = True) -> None:
-        owner = evolve(US, run=run, uid=uid) if labelled else None
-        self.traces.append(Trace(run=run, what=what, handle=what, owner=owner))
+    def put(
+        self, run: str, what: str, *, uid: int = 1000, labelled: bool = True, folder: str = ""
+    ) -> None:
+        owner = evolve(US, run=run, uid=uid, dir=folder) if labelled else None
+        self.traces.append(Trace(run=run, what=what, maker="node", handle=what, owner=owner))
 
     silent: bool = False
     """It can't be asked about a run."""
@@ -64,8 +66,18 @@ class Shelf:
         return [trace.what for trace in self.traces]
 
 
-def run_sweep(*shelves: Shelf, dry_run: bool = False) -> list[SweptRun]:
-    return sweep(shelves, judge=judge, uid=1000, clock=World().clock, timeout=5, dry_run=dry_run)
+def run_sweep(
+    *shelves: Shelf, folders: Mapping[str, Shelf] | None = None, dry_run: bool = False
+) -> list[SweptRun]:
+    return sweep(
+        shelves,
+        place_in=(folders or {}).__getitem__,
+        judge=judge,
+        uid=1000,
+        clock=World().clock,
+        timeout=5,
+        dry_run=dry_run,
+    )
 
 
 def test_only_what_dead_runs_left_is_removed() -> None:
@@ -95,6 +107,27 @@ def test_what_another_user_has_is_left_alone() -> None:
     (run,) = run_sweep(shelf)
     assert shelf.held == ["node"]
     assert "another user" in run.why
+
+
+def test_what_lies_in_the_run_directory_that_a_trace_names_goes_with_it() -> None:
+    containers, folders = Shelf(), {"runs/a": Shelf(), "runs/b": Shelf()}
+    for run, folder in (("dead", "runs/a"), ("alive", "runs/b")):
+        containers.put(run, f"container of {run}", folder=folder)
+        folders[folder].put(run, f"file of {run}", labelled=False)
+    alive, dead = run_sweep(containers, folders=folders)
+    assert (alive.dead, dead.dead) == (False, True)
+    assert dead.traces == ("container of dead", "file of dead")
+    assert (folders["runs/a"].held, folders["runs/b"].held) == ([], ["file of alive"])
+
+
+def test_a_run_is_told_in_the_folder_that_one_of_its_traces_names() -> None:
+    shelf = Shelf()
+    shelf.put("dead", "tap")
+    shelf.put("dead", "node", folder="runs/a")
+    shelf.put("dead", "other tap")
+    (run,) = run_sweep(shelf, folders={"runs/a": Shelf()})
+    assert run.owner
+    assert run.owner.dir == "runs/a"
 
 
 def test_a_dry_run_tells_and_removes_nothing() -> None:

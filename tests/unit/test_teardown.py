@@ -54,7 +54,7 @@ def test_further_faults_are_notes_on_the_first() -> None:
     ]
 
 
-def test_a_fault_of_the_body_that_a_release_raises_again_is_noted_once() -> None:
+def test_a_fault_of_the_body_that_a_check_raises_again_is_not_told_twice() -> None:
     body_fault = OSError("QEMU died")
 
     def raise_again() -> None:
@@ -62,9 +62,22 @@ def test_a_fault_of_the_body_that_a_release_raises_again_is_noted_once() -> None
 
     teardown = Teardown()
     teardown.owe_check("end of QEMU", raise_again)
+    assert not teardown.settle(body_fault)
+    assert not teardown.plan
+    assert not getattr(body_fault, "__notes__", [])
+
+
+def test_a_fault_of_the_body_that_a_release_raises_again_names_what_is_left() -> None:
+    body_fault = OSError("QEMU died")
+
+    def raise_again() -> None:
+        raise body_fault
+
+    teardown = Teardown()
+    teardown.owe("QEMU", raise_again)
     (fault,) = teardown.settle(body_fault)
     assert fault.error is body_fault
-    assert body_fault.__notes__ == ["raised in teardown, end of QEMU"]
+    assert body_fault.__notes__ == ["raised in teardown, QEMU; possibly left behind: QEMU"]
 
 
 def test_an_interrupt_during_a_check_is_raised_though_nothing_else_failed() -> None:

@@ -181,3 +181,26 @@ def test_signals_are_given_back_when_the_entry_fails(world: World) -> None:
     with pytest.raises(AlpyError), fakes.testbed(RABBIT, 0, world=world):
         pass
     assert not world.signals.taken
+
+
+def test_with_a_time_scale_each_limit_of_a_test_lasts_longer() -> None:
+    world = World(script=Script().prints("login: ", after=80))
+    world.guest.power_down_after = 80
+    world.apps.plan(["ping"], seconds=80)
+    with fakes.testbed(RABBIT, 1, world=world, time_scale=3) as bed:
+        bed.dut.start()
+        bed.console.expect("login: ", timeout=30)
+        bed.nodes[0].run(["ping"], image="tools", timeout=30)
+        bed.dut.power_down(timeout=30)
+    story = "\n".join(world.run_directory.lines)
+    assert story.count("Each time limit is stretched for this host time_scale=3") == 1
+
+
+def test_a_limit_that_was_stretched_is_told_as_given_and_that_it_was(world: World) -> None:
+    with (
+        pytest.raises(AlpyError, match="within 30 s") as raised,
+        fakes.testbed(RABBIT, 1, world=world, time_scale=3) as bed,
+    ):
+        bed.console.expect("login: ", timeout=30)
+    assert world.clock._now == pytest.approx(90)
+    assert raised.value.__notes__ == ["that limit lasted 3 times as long here, by the time scale"]

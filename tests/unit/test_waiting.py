@@ -97,3 +97,36 @@ def test_a_limit_without_time_is_refused_by_its_name(name: str, seconds: float) 
 
 def test_a_limit_may_be_short() -> None:
     assert Limits(quit=0.001).quit == 0.001
+
+
+def test_on_a_slow_clock_a_limit_lasts_longer_and_is_told_as_it_was_given() -> None:
+    slow = FakeClock(scale=3)
+    with pytest.raises(DeadlineError, match="within 2 s"):
+        wait_until(lambda: False, awaited="it", timeout=2, clock=slow)
+    assert slow._now == pytest.approx(6)
+
+
+def test_on_a_slow_clock_looks_are_as_frequent_as_ever() -> None:
+    looks: dict[float, int] = {}
+    for scale in (1, 30):
+        clock = FakeClock(scale=scale)
+        asked: list[int] = []
+        answers: list[bool] = []
+        clock.after(5, lambda answers=answers: answers.append(True))  # type: ignore[misc]
+
+        def probe(asked: list[int] = asked, answers: list[bool] = answers) -> bool:
+            asked.append(1)
+            return bool(answers)
+
+        wait_until(probe, awaited="it", timeout=10, clock=clock)
+        looks[scale] = len(asked)
+    assert looks[30] == looks[1]
+
+
+def test_a_deadline_on_a_slow_clock_tells_the_seconds_of_the_host() -> None:
+    slow = FakeClock(scale=3)
+    deadline = Deadline.after(2, clock=slow)
+    assert (deadline.seconds, deadline.remaining, deadline.host_remaining) == (2, 2, 6)
+    assert deadline.turn(0.3) == pytest.approx(0.1)
+    slow.advance(5.7)
+    assert deadline.turn(0.9) == pytest.approx(0.1)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import re
 import select
 import socket
@@ -18,6 +17,7 @@ from alpy.adapters.console.recording import Recording, not_written
 from alpy.adapters.console.spawn import ConsoleSpawn
 from alpy.adapters.console.tcp import ConsoleServer
 from alpy.adapters.console.text import Escaper, Lines, escape
+from alpy.adapters.holdings import Holdings
 from alpy.core.errors import (
     AlpyError,
     ConsoleClosedError,
@@ -27,6 +27,7 @@ from alpy.core.errors import (
 from alpy.core.narrative import get_logger
 from alpy.core.ports import Clock, ConsoleMatch
 from alpy.core.waiting import Deadline
+from alpy.core.watch import INTERVAL, Watch, unwatched
 
 _READ_BYTES = 64 * 2**10
 _LINE_LIMIT = 500
@@ -40,6 +41,7 @@ class PexpectConsole:
 
     A thread reads all the time: it appends the bytes to *raw_log* and escaped text to *text_log*.
     *on_lost* tells, when the far end is gone, what is to be raised instead of ConsoleLostError.
+    *watch* is called several times a second while something is awaited.
     With *tcp_port*, people can watch and type there (0 chooses a free one, see `tcp_port`).
 
     Raises:
@@ -55,11 +57,14 @@ class PexpectConsole:
         text_log: Path,
         clock: Clock,
         on_lost: Callable[[], AlpyError | None],
+        watch: Watch = unwatched,
         tcp_port: int | None = None,
         send_timeout: float = 10.0,
+        holdings: Holdings | None = None,
     ) -> None:
         self._connection, self._clock, self._on_lost = connection, clock, on_lost
         self._send_timeout = send_timeout
+        self._holdings = holdings or Holdings()
         self._closed = False
         self._send_lock, self._close_lock = threading.Lock(), threading.Lock()
         self._raw_path, self._text_path = raw_log, text_log
@@ -67,15 +72,20 @@ class PexpectConsole:
         self._escaper, self._lines = Escaper(), Lines(_LINE_LIMIT)
         self._server: ConsoleServer | None = None
         self._recording, self._text_log = self._open_logs()
+        for log_file in (self._recording, self._text_log):
+            self._holdings.note(log_file, "console")
         self._server = self._listen(tcp_port)
-        self._spawn = ConsoleSpawn(self._recording, type_in=self._type_in, close=self.close)
-        connection.setblocking(False)
-        self._reader = threading.Thread(
-            target=contextvars.copy_context().run,
-            args=(self._read_all,),
-            name="alpy console reader",
-            daemon=True,
+        self._spawn = ConsoleSpawn(
+            self._recording,
+            type_in=self._type_in,
+            close=self.close,
+            check_end=self._check_end,
+            watch=watch,
+            time_scale=clock.scale,
         )
+        self._watch = watch
+        connection.setblocking(False)
+        self._reader = self._holdings.thread(self._read_all, "console")
         try:
             self._reader.start()
         except BaseException:
@@ -118,7 +128,7 @@ class PexpectConsole:
                 awaited=awaited, seconds=timeout, seen=self._seen()
             ) from error
         except EOF as error:
-            raise self._end_error(awaited) from error
+            raise self._ended(awaited) from error
         self._spawn.forgot = False
         return ConsoleMatch(
             index=index, before=_text(self._spawn.before), matched=_text(self._spawn.after)
@@ -147,7 +157,7 @@ class PexpectConsole:
         if port is None:
             return None
         try:
-            return ConsoleServer(port, type_in=self._type_in)
+            return ConsoleServer(port, type_in=self._type_in, holdings=self._holdings)
         except AlpyError:
             self._recording.close()
             self._text_log.close()
@@ -160,7 +170,7 @@ class PexpectConsole:
         except OSError as error:
             log.debug("Console was gone already", why=str(error))
         if self._reader.ident is not None:
-            self._reader.join(_CLOSE_SECONDS)
+            self._reader.join(_CLOSE_SECONDS * self._clock.scale)
         if self._server:
             self._server.close()
         self._connection.close()
@@ -223,7 +233,8 @@ class PexpectConsole:
                 except BlockingIOError:
                     self._wait_for_room(deadline, len(rest))
                 except OSError as error:
-                    raise self._end_error("what was typed to be taken") from error
+                    self._check_end()
+                    raise self._ended("what was typed to be taken") from error
 
     def _wait_for_room(self, deadline: Deadline, octets: int) -> None:
         if deadline.passed:
@@ -234,16 +245,22 @@ class PexpectConsole:
             )
         writable = select.poll()
         writable.register(self._connection, select.POLLOUT)
-        writable.poll(max(1, round(deadline.remaining * 1000)))
+        if not writable.poll(max(1, round(min(INTERVAL, deadline.host_remaining) * 1000))):
+            self._watch()
 
     def _check_open(self) -> None:
         if self._closed:
             raise ConsoleClosedError
 
-    def _end_error(self, awaited: str) -> AlpyError:
+    def _check_end(self) -> None:
+        """The far end is gone: raise why, if it was not to be."""
+        if not self._closed and (error := self._on_lost()):
+            raise error
+
+    def _ended(self, awaited: str) -> AlpyError:
         if self._closed:
             return ConsoleClosedError()
-        return self._on_lost() or ConsoleLostError(awaited=awaited, seen=self._seen())
+        return ConsoleLostError(awaited=awaited, seen=self._seen())
 
     def _seen(self) -> str:
         return _text(self._spawn.before)

@@ -43,6 +43,10 @@ class Recording:
         self._ended = False
         self.fault: OSError | None = None
 
+    def fileno(self) -> int:
+        """The descriptor of the file; less than 0 once it is closed."""
+        return self._file
+
     def append(self, data: bytes) -> None:
         """Add *data*. When the disk does not take it, it is kept in memory. Never raises."""
         with self._news:

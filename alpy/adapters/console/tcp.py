@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
-import contextvars
 import selectors
 import socket
 import threading
 from collections.abc import Callable
 
+from alpy.adapters.holdings import Holdings
 from alpy.core.errors import AlpyError, HostError
 from alpy.core.narrative import get_logger
 
 _HOST = "127.0.0.1"
+_MAKER = "console-server"
 _CLOSE_SECONDS = 5.0
 _TELNET_COMMAND = 0xFF  # "interpret as command"
 
@@ -29,19 +30,18 @@ class ConsoleServer:
         HostError: the port is taken, or not allowed.
     """
 
-    def __init__(self, port: int, *, type_in: Callable[[bytes], None]) -> None:
+    def __init__(
+        self, port: int, *, type_in: Callable[[bytes], None], holdings: Holdings | None = None
+    ) -> None:
         self._type_in = type_in
+        self._holdings = holdings or Holdings()
         self._listener = _listen(port)
         self.port: int = self._listener.getsockname()[1]
         self._clients: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._wake, self._woken = socket.socketpair()
-        self._thread = threading.Thread(
-            target=contextvars.copy_context().run,
-            args=(self._serve,),
-            name="alpy console server",
-            daemon=True,
-        )
+        self._wake, self._woken = self._holdings.socketpair(_MAKER)
+        self._holdings.note(self._listener, _MAKER)
+        self._thread = self._holdings.thread(self._serve, _MAKER)
         self._thread.start()
 
     def show(self, data: bytes) -> None:
@@ -80,6 +80,7 @@ class ConsoleServer:
             client, address = self._listener.accept()
         except OSError:  # it left before we came
             return
+        self._holdings.note(client, _MAKER)
         client.setblocking(False)
         selector.register(client, selectors.EVENT_READ)
         with self._lock:

@@ -9,10 +9,10 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
-from contextvars import copy_context
 from pathlib import Path
 from typing import Final
 
+from alpy.adapters.holdings import Holdings
 from alpy.core.app import OUTPUT_LIMIT, AppOutput
 from alpy.core.errors import RunDirectoryError
 from alpy.core.narrative import get_logger
@@ -138,6 +138,10 @@ class OutputRecord:
         except OSError as error:
             self._fault = error
 
+    def fileno(self) -> int:
+        """The descriptor of the log."""
+        return self._file.fileno()
+
     def finish(self) -> None:
         """The streams have ended: log what stands behind the last line end."""
         for lines in self._lines.values():
@@ -173,15 +177,19 @@ class OutputRecord:
 class OutputReader:
     """Reads an attached container in a thread, until its streams end."""
 
-    def __init__(self, *, connection: socket.socket, record: OutputRecord, terminal: bool) -> None:
+    def __init__(
+        self,
+        *,
+        connection: socket.socket,
+        record: OutputRecord,
+        terminal: bool,
+        holdings: Holdings | None = None,
+    ) -> None:
         self._connection = connection
         self._record = record
         # With a terminal, Docker sends bytes without headers, all of one stream.
         self._decoder = None if terminal else FrameDecoder()
-        # Its lines go to the run that starts it.
-        self._thread = threading.Thread(
-            target=copy_context().run, args=(self._read,), name="alpy-app-output", daemon=True
-        )
+        self._thread = (holdings or Holdings()).thread(self._read, "app")
         self._thread.start()
 
     def _read(self) -> None:

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 from attrs import define
@@ -21,6 +22,9 @@ from alpy.core.waiting import Deadline, wait_until
 # Docker's own codes for a command that can't be executed and for one that is not there.
 _NO_COMMAND: Final = frozenset({126, 127})
 _ENDED: Final = frozenset({"exited", "dead"})
+# Docker makes one for its own networks only, and a node has none of those.
+_HOSTS: Final = "/etc/hosts"
+_OUR_HOSTS: Final = Path(__file__).with_name("hosts")
 
 
 @define(kw_only=True, eq=False)
@@ -48,11 +52,31 @@ class DockerApps:
             raise InvalidValueError(f"app {name}: there is one of this name")
         check_files(spec.files)
         # Known before it is made: a lost answer must not hide it from `remove`.
-        self._apps[name] = _App(spec=spec, record=OutputRecord(app=name, path=log))
+        self._apps[name] = app = _App(spec=spec, record=OutputRecord(app=name, path=log))
+        self._engine.holdings.note(app.record, name)
         home = f"container:{self._engine.full_name(f'node{node}')}"
         options = {"network_mode": home, "pid_mode": home, **_options(spec), **spec.options}
-        self._engine.create(name, image=spec.image, role="app", **options)
-        self._engine.put_files(name, spec.files)
+        files = self._create_with_hosts(spec, name, options)
+        self._engine.put_files(name, files)
+
+    def _create_with_hosts(
+        self, spec: AppSpec, name: str, options: Mapping[str, Any]
+    ) -> Mapping[str, bytes | PurePath]:
+        """Make the container, with a host file if it gets none by *spec*; return what to copy."""
+        create = partial(self._engine.create, name, image=spec.image, role="app")
+        if _brings_hosts(spec, options):
+            create(**options)
+            return spec.files
+        mount = Mount(_HOSTS, str(_OUR_HOSTS), type="bind", read_only=True)
+        try:
+            create(**{**options, "mounts": [*options["mounts"], mount]})
+        except DockerError as error:
+            # The daemon may see other files than we do, as when we are in a container.
+            if str(_OUR_HOSTS) not in error.found:
+                raise
+            create(**options)
+            return {**spec.files, _HOSTS: _OUR_HOSTS}
+        return spec.files
 
     def start(self, name: str) -> None:
         app = self._app(name)
@@ -60,6 +84,7 @@ class DockerApps:
             connection=self._engine.attach(name, stdout=True, stderr=True),
             record=app.record,
             terminal=bool(app.spec.options.get("tty")),
+            holdings=self._engine.holdings,
         )
         try:
             self._engine.start(name)
@@ -85,7 +110,7 @@ class DockerApps:
 
     def _wait(self, name: str, app: _App, timeout: float) -> ExitStatus | None:
         deadline = Deadline.after(timeout, clock=self._engine.clock)
-        if app.reader is None or not app.reader.wait_for_end(timeout=timeout):
+        if app.reader is None or not app.reader.wait_for_end(timeout=deadline.host_remaining):
             return None
         # The streams end a moment before Docker knows the exit code; an app that closes them and
         # runs on takes longer.
@@ -118,7 +143,7 @@ class DockerApps:
         patience = 0.0
         try:
             self._engine.remove(name)
-            patience = self._engine.limits.container
+            patience = float(self._engine.host_timeout)
         finally:
             if app.reader is not None:
                 app.reader.stop(timeout=patience)
@@ -145,6 +170,11 @@ def _options(spec: AppSpec) -> Mapping[str, Any]:
         # The run directory holds what it says; Docker need not keep a second copy of it.
         "log_config": {"Type": "none"},
     }
+
+
+def _brings_hosts(spec: AppSpec, options: Mapping[str, Any]) -> bool:
+    mounts = str([options["mounts"], options.get("volumes")])  # Docker's client takes many shapes
+    return _HOSTS in spec.files or _HOSTS in mounts
 
 
 def _mount(host: str, target: str) -> Mount:

@@ -17,6 +17,7 @@ import docker.errors
 
 from alpy.adapters.docker.container_files import packed
 from alpy.adapters.docker.errors import is_conflict, is_gone, translated
+from alpy.adapters.holdings import Holdings
 from alpy.adapters.recovery.owner import ROLE_LABEL, Owner, this_process
 from alpy.core.errors import DeadlineError, DockerError
 from alpy.core.narrative import get_logger
@@ -42,7 +43,8 @@ class DockerEngine:
 
     Nothing is asked of the daemon before the first call. Every call can raise DockerError: the
     daemon can't be reached, does not answer within the limit, or refused. *directory*, asked when
-    something is made, is told to whoever finds what a killed run left behind.
+    something is made, is told to whoever finds what a killed run left behind. What is opened is
+    noted in *holdings*.
     """
 
     def __init__(
@@ -52,14 +54,16 @@ class DockerEngine:
         clock: Clock,
         limits: Limits,
         directory: Callable[[], Path | None] = no_directory,
+        holdings: Holdings | None = None,
     ) -> None:
         self.run_id = run_id
+        self.holdings = holdings or Holdings(run_id)
         self._directory = directory
         self.clock = clock
         self.limits = limits
         self._client: docker.DockerClient | None = None
         self._connecting = threading.Lock()
-        self._timeout = math.ceil(limits.container)
+        self.host_timeout = math.ceil(limits.container * clock.scale)
         # Containers whose making was cut short, and when: the daemon may still make them.
         self._in_doubt: dict[str, float] = {}
 
@@ -78,7 +82,7 @@ class DockerEngine:
 
     def _connect(self) -> docker.DockerClient:
         with translated("connect to Docker"):
-            client = docker.from_env(timeout=self._timeout)
+            client = docker.from_env(timeout=self.host_timeout)
         # docker-py gives a unix socket, and nothing else on Linux, a base URL with its own scheme.
         if client.api.base_url != "http+docker://localhost":
             client.close()
@@ -88,6 +92,11 @@ class DockerEngine:
                 remedy="Taps need a daemon on this very host: unset DOCKER_HOST.",
             )
         return client
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there are connections to close."""
+        return self._client is not None
 
     def close(self) -> None:
         """Close the connections; the next call opens new ones."""
@@ -164,16 +173,9 @@ class DockerEngine:
             # descriptor, and close the response, which is the only handle on the original.
             with contextlib.closing(raw._response):  # noqa: SLF001
                 connection = socket.socket(fileno=os.dup(raw.fileno()))
+            self.holdings.note(connection, name)
             connection.setblocking(True)
             return connection
-
-    def run_to_end(self, name: str) -> tuple[int, str]:
-        """Start a container, wait for its end, and return its exit code and what it said."""
-        self.start(name)
-        with translated(f"wait for container {name}"):
-            ended = self.client.api.wait(self.full_name(name), timeout=self._timeout)
-            said: bytes = self.client.api.logs(self.full_name(name))
-        return int(ended["StatusCode"]), said.decode("utf-8", "backslashreplace").strip()
 
     def send_signal(self, name: str, signal: str) -> None:
         """Send a signal to the container's first process. One that has ended is no error."""

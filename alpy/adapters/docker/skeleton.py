@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from alpy.adapters import proc_net
 from alpy.adapters.docker import ip_batch
 from alpy.adapters.docker.engine import DockerEngine
-from alpy.adapters.docker.ip import DockerIp
+from alpy.adapters.docker.ip import Ip, choose_ip
 from alpy.adapters.docker.node import DockerNode, host_has_ipv6
 from alpy.adapters.side_by_side import side_by_side
 from alpy.adapters.tap import HostTap, interface_exists, open_tun_device, tap_name
@@ -20,21 +20,21 @@ from alpy.core.ports import Tap
 
 
 class DockerSkeleton:
-    """A Skeleton port: a container for each node, and `ip` in containers that run once.
+    """A Skeleton port: a container for each node, and `ip` where it may set the taps up.
 
-    This process needs no privilege but the daemon's socket and /dev/net/tun.
+    This process needs no privilege but the daemon's socket and /dev/net/tun. *image* has iproute2.
+    *ip*: who sets up the host's end; by default the host's own program if we have the privilege.
     """
 
-    def __init__(self, *, engine: DockerEngine, busybox_image: str, iproute2_image: str) -> None:
+    def __init__(self, *, engine: DockerEngine, image: str, ip: Ip | None = None) -> None:
         self._engine = engine
-        self._busybox_image = busybox_image
-        self._iproute2_image = iproute2_image
-        self._ip = DockerIp(engine=engine, image=iproute2_image)
+        self._image = image
+        self._chosen_ip = ip
         self._taps: dict[int, HostTap] = {}
         self._nodes: dict[int, DockerNode] = {}
 
     def check(self) -> None:
-        self._engine.check_images(self._busybox_image, self._iproute2_image)
+        self._engine.check_images(self._image)
         if "name=rootless" in self._engine.security_options():
             raise DockerError(
                 asked="make taps with Docker",
@@ -42,6 +42,12 @@ class DockerSkeleton:
                 remedy="Use the system's daemon: unset DOCKER_HOST, docker context use default",
             )
         os.close(open_tun_device())
+
+    @property
+    def _ip(self) -> Ip:
+        if self._chosen_ip is None:
+            self._chosen_ip = choose_ip(engine=self._engine, image=self._image)
+        return self._chosen_ip
 
     def create_taps(self, links: Sequence[Link]) -> Sequence[Tap]:
         taps = [
@@ -58,8 +64,9 @@ class DockerSkeleton:
             for tap in taps
             for line in ip_batch.make_tap(tap.name, owner=os.geteuid(), alias=alias)
         ]
-        self._ip.run_on_host(batch, name="ip-make-taps")
+        self._ip.run(batch)
         for tap in taps:
+            self._engine.holdings.note_holder(tap, "skeleton")
             tap.open()
         return taps
 
@@ -69,26 +76,22 @@ class DockerSkeleton:
         try:
             self._delete_taps()
         finally:
-            self._ip.remove_leftovers()
+            self._ip.remove()
         self._taps.clear()
 
     def _delete_taps(self) -> None:
         # Once opened, a tap vanishes with its last holder; these never came so far.
         waiting = [tap.name for tap in self._taps.values() if interface_exists(tap.name)]
         if waiting:
-            batch = [ip_batch.delete(name) for name in waiting]
-            self._ip.run_on_host(batch, name="ip-delete-taps", go_on=True)
-        if left := [name for name in waiting if interface_exists(name)]:
-            raise DockerError(
-                asked=f"delete tap {', '.join(left)}",
-                found="it is still there",
-                remedy=f"Remove it by hand: sudo ip link delete {left[0]}",
-            )
+            try:
+                self._ip.run([ip_batch.delete(name) for name in waiting])
+            except HostError:
+                if any(map(interface_exists, waiting)):
+                    raise
 
     def create_nodes(self, links: Sequence[Link]) -> None:
         nodes = [
-            DockerNode(engine=self._engine, image=self._busybox_image, number=link.number)
-            for link in links
+            DockerNode(engine=self._engine, image=self._image, number=link.number) for link in links
         ]
         self._nodes.update({node.number: node for node in nodes})
         side_by_side(DockerNode.start, nodes)
@@ -101,13 +104,19 @@ class DockerSkeleton:
             for link in links
         ]
         if batch:
-            self._ip.run_on_host(batch, name="ip-connect")
+            self._ip.run(batch)
+        self._ip.rest()
+        self.configure({link.number: link.interface for link in links})
+
+    def check_alive(self) -> None:
+        for node in list(self._nodes.values()):
+            node.check_alive()
 
     def remove_nodes(self) -> None:
         try:
             side_by_side(self._remove_node, list(self._nodes.values()))
         finally:
-            self._ip.remove_leftovers()
+            self._ip.remove()
 
     def _remove_node(self, node: DockerNode) -> None:
         node.remove()
@@ -117,19 +126,8 @@ class DockerSkeleton:
         self._engine.close()
 
     def configure(self, configs: Mapping[int, InterfaceConfig]) -> None:
-        side_by_side(lambda entry: self._configure(*entry), configs.items())
-
-    def _configure(self, number: int, config: InterfaceConfig) -> None:
-        node = self._node(number)
-        batch = ip_batch.configure(config)
-        if not batch:
-            return
-        try:
-            self._ip.run_in(node.name, batch, name=f"ip-{node.name}")
-        except DockerError:
-            # A dead node is the better answer: this raises NodeDiedError, over what was refused.
-            node.read_net("dev")
-            raise
+        for number, config in configs.items():
+            self._node(number).configure(ip_batch.configure(config))
 
     def counters(self, links: Sequence[Link]) -> Sequence[LinkCounters]:
         return [self._count(link.number) for link in links]

@@ -7,7 +7,6 @@ Where the host is itself a virtual machine, /dev/kvm may open well and then hang
 from __future__ import annotations
 
 import os
-import stat
 import subprocess
 import tempfile
 from contextlib import suppress
@@ -17,6 +16,7 @@ from typing import Final
 
 from attrs import field, frozen
 
+from alpy.adapters.private_folder import make_private
 from alpy.adapters.qemu.lifetime import tied
 from alpy.adapters.qemu.program import environment, missing
 from alpy.core.appliance import Acceleration
@@ -108,7 +108,7 @@ class KvmProbe:
         return None if status.code == _REACHED else f"QEMU ended with {status}: {words}"
 
     def _note(self, cpu: str) -> Path | None:
-        if self.memory is None or not _is_private(self.memory):
+        if self.memory is None or make_private(self.memory):
             return None
         with suppress(OSError):
             boot = self.boot_id.read_text(encoding="ascii").strip()
@@ -152,18 +152,6 @@ def choose_acceleration(asked: Acceleration, *, cpu: str, probe: KvmProbe) -> Ac
 def default_memory() -> Path:
     """The user's own folder for what may be forgotten at the next boot."""
     return Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir(), f"alpy-{os.getuid()}")
-
-
-def _is_private(folder: Path) -> bool:
-    # In a folder for all, somebody else may have put a link or a folder of theirs in this place.
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
-    except OSError:
-        return False
-    return (
-        stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
-    )
 
 
 def _recall(note: Path) -> str | None:

@@ -38,10 +38,23 @@ _UNSEEN: Final = re.compile(
 
 
 @frozen(kw_only=True)
+class MemoryFile:
+    """The file, by a descriptor that QEMU inherits, which the appliance's RAM is mapped from.
+
+    *shared*: what the appliance writes goes to the file. Else the file is only read, as far as the
+    appliance needs it, and stays as it is.
+    """
+
+    fd: int
+    shared: bool
+
+
+@frozen(kw_only=True)
 class HostFacts:
     """What the host chose or opened for this launch.
 
     *directory*: where the appliance's relative paths begin. *overlays*: one for each disk.
+    *memory*: where RAM is, if not in QEMU alone. *incoming*: wait for a saved state.
     The descriptors are those that the process inherits, *tap_fds* in the order of the links.
     """
 
@@ -54,6 +67,14 @@ class HostFacts:
     tap_fds: tuple[int, ...] = ()
     overlays: tuple[PurePath, ...] = ()
     firmware: FirmwareFiles | None = field(default=None)
+    memory: MemoryFile | None = None
+    incoming: bool = False
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """All that the process inherits."""
+        memory = (self.memory.fd,) if self.memory else ()
+        return (self.monitor_fd, self.console_fd, *self.tap_fds, *memory)
 
 
 def check_expressible(topology: Topology) -> None:
@@ -104,8 +125,17 @@ def _machine(appliance: Appliance, host: HostFacts) -> Iterator[str]:
     cpu = "max" if tcg and appliance.cpu == "host" else appliance.cpu
     yield from ("-nodefaults", "-no-user-config", "-display", "none", "-S")
     yield from ("-name", f"guest={escaped(appliance.name)}")
-    yield from ("-machine", appliance.machine, "-accel", host.acceleration.value, "-cpu", cpu)
+    machine = f"{appliance.machine},memory-backend=ram" if host.memory else appliance.machine
+    yield from ("-machine", machine, "-accel", host.acceleration.value, "-cpu", cpu)
     yield from ("-smp", str(appliance.cpus), "-m", f"{appliance.memory_mib}M")
+    if host.memory:
+        # By this path QEMU opens the file anew, also one that has no other name.
+        place = f"mem-path=/proc/self/fd/{host.memory.fd}"
+        share = f"share={'on' if host.memory.shared else 'off'}"
+        size = f"size={appliance.memory_mib}M"
+        yield from ("-object", f"memory-backend-file,id=ram,{size},{place},{share}")
+    if host.incoming:
+        yield from ("-incoming", "defer")
 
 
 def _boot(appliance: Appliance, host: HostFacts) -> Iterator[str]:

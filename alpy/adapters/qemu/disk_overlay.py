@@ -22,7 +22,7 @@ def check_image(program: str, path: Path, format_: DiskFormat) -> None:
         HostError: the program is missing.
     """
     check_readable(path, what="disk image")
-    found = _info(program, path)["format"]
+    found = _chain(program, path)[0]["format"]
     # Any file at all passes for a raw one; a qcow2 given as raw would boot into nonsense.
     if found != format_.value:
         raise ApplianceFileError(
@@ -33,25 +33,53 @@ def check_image(program: str, path: Path, format_: DiskFormat) -> None:
         )
 
 
+def images_of(program: str, path: Path) -> list[Path]:
+    """The image at *path*, and those that it lies over.
+
+    Raises:
+        ApplianceFileError: one of them is missing.
+        HostError: the program is missing.
+    """
+    return [Path(image["filename"]) for image in _chain(program, path)]
+
+
 def base_link(overlay: Path) -> Path:
     """Beside *overlay*: the name under which it knows the image."""
     return overlay.with_suffix(".base")
 
 
-def create_overlay(program: str, *, image: Path, format_: DiskFormat, overlay: Path) -> None:
+def saved_link(overlay: Path) -> Path:
+    """Beside *overlay*: the name of the saved one that it lies over, if it does."""
+    return overlay.with_suffix(".saved")
+
+
+def create_overlay(
+    program: str,
+    *,
+    image: Path,
+    format_: DiskFormat,
+    overlay: Path,
+    saved: Path | None = None,
+) -> None:
     """Make *overlay*, a qcow2 file that shows *image* and takes the writes meant for it.
+
+    *saved*: an earlier overlay of *image*, of the same name; what it holds is shown too.
 
     Raises:
         HostError: it could not be made, for want of room for instance.
     """
     # qcow2 has room for 1023 bytes of a path and takes "nbd:" for a protocol; a link has neither.
-    base = base_link(overlay)
+    # And an overlay that was copied elsewhere finds its image again beside any link to itself.
+    below, known_as = base_link(overlay), format_
     try:
-        base.symlink_to(image.absolute())
+        below.symlink_to(image.absolute())
+        if saved:
+            below, known_as = saved_link(overlay), DiskFormat.QCOW2
+            below.symlink_to(saved.absolute())
     except OSError as error:
         raise _failure(overlay, os.strerror(error.errno or 0)) from error
     answer = ask(
-        program, "create", "-q", "-f", "qcow2", "-F", format_.value, "-b", base.name,
+        program, "create", "-q", "-f", "qcow2", "-F", known_as.value, "-b", below.name,
         str(overlay.absolute()),
     )  # fmt: skip
     if answer.returncode:
@@ -67,8 +95,8 @@ def _failure(overlay: Path, found: str) -> HostError:
     )
 
 
-def _info(program: str, path: Path) -> dict[str, Any]:
-    # The chain, because an image may itself lie over another that is not there.
+def _chain(program: str, path: Path) -> list[dict[str, Any]]:
+    # All of it, because an image may itself lie over another that is not there.
     answer = ask(program, "info", "--backing-chain", "--output=json", str(path.absolute()))
     if answer.returncode:
         raise ApplianceFileError(
@@ -77,4 +105,4 @@ def _info(program: str, path: Path) -> dict[str, Any]:
             remedy=f"See '{program} info {path}'",
         )
     chain: list[dict[str, Any]] = json.loads(answer.stdout)
-    return chain[0]
+    return chain

@@ -9,21 +9,24 @@ from pathlib import Path
 from typing import Final
 
 from alpy.adapters.console.pexpect_console import PexpectConsole
+from alpy.adapters.holdings import Holdings
 from alpy.adapters.pcap import count_frames
 from alpy.adapters.qemu.acceleration import KvmProbe, choose_acceleration, default_memory
+from alpy.adapters.qemu.appliance_files import check_files
 from alpy.adapters.qemu.command import HostFacts, check_expressible, command_line
-from alpy.adapters.qemu.disk_overlay import check_image
-from alpy.adapters.qemu.files import check_iso, check_kernel, check_readable
-from alpy.adapters.qemu.firmware import find_firmware
+from alpy.adapters.qemu.identity import Digest, identity
 from alpy.adapters.qemu.process import QemuProcess
 from alpy.adapters.qemu.program import check_nic_model, check_version
-from alpy.adapters.qemu.working_files import WorkingFiles, readable
+from alpy.adapters.qemu.saved_state import Fleeting, State, check_savable, state_of
+from alpy.adapters.qemu.working_files import WorkingFiles
 from alpy.adapters.qmp.monitor import QmpMonitor
-from alpy.core.appliance import Acceleration, Appliance, Firmware
+from alpy.adapters.saved.contents import whole_digest
+from alpy.core.appliance import Acceleration, Appliance
 from alpy.core.errors import (
     AlpyError,
     CaptureError,
     HostError,
+    InvalidValueError,
     MachineDiedError,
     MachineRefusedError,
     MonitorError,
@@ -35,6 +38,7 @@ from alpy.core.ports import CaptureSummary, Clock, RunDirectory, Tap
 from alpy.core.teardown import Teardown
 from alpy.core.topology import Topology
 from alpy.core.waiting import Limits
+from alpy.core.watch import Watch, unwatched
 
 # A hypervisor that has hung up is gone in milliseconds; nobody waits longer to learn how it ended.
 _DEATH_SECONDS: Final = 1.0
@@ -50,7 +54,7 @@ class QemuMachine:
     *console_tcp_port*: let people telnet to the console on this port of localhost. *kvm_memory*:
     the folder in which to remember whether KVM works; the user's own by default. *keep_disks*:
     leave in the run directory what the appliance wrote on its disks. *run_id*: by what QEMU can be
-    found, as ALPY_RUN in its environment.
+    found, as ALPY_RUN in its environment. *digest* tells the content of a file by its path.
     """
 
     def __init__(
@@ -64,6 +68,8 @@ class QemuMachine:
         kvm_memory: Path | None = None,
         keep_disks: bool = False,
         run_id: str | None = None,
+        holdings: Holdings | None = None,
+        digest: Digest = whole_digest,
     ) -> None:
         self._clock = clock
         self._limits = limits or Limits()
@@ -73,10 +79,13 @@ class QemuMachine:
         self._kvm_memory = kvm_memory
         self._keep_disks = keep_disks
         self._run_id = run_id
+        self._holdings = holdings or Holdings(run_id or "")
+        self._digest = digest
         self._acceleration: Acceleration | None = None
         self._run: RunDirectory | None = None
         self._process: QemuProcess | None = None
         self._files: WorkingFiles | None = None
+        self._state: State = Fleeting()
         self._monitor: QmpMonitor | None = None
         self._console: PexpectConsole | None = None
         self._monitor_end: socket.socket | None = None
@@ -89,9 +98,7 @@ class QemuMachine:
         version = check_version(self._program)
         if topology.links:
             check_nic_model(self._program, appliance.nic_model.value)
-        self._check_files(appliance)
-        if appliance.firmware is Firmware.UEFI:
-            find_firmware(readable)
+        check_files(appliance, self._image_program)
         self._acceleration = self._choose_acceleration(appliance)
         if version < _STRIPS_HEADERS and any(link.offload for link in topology.links):
             _log.warning(
@@ -99,16 +106,50 @@ class QemuMachine:
                 version=".".join(map(str, version)),
             )
 
-    def launch(self, topology: Topology, taps: Sequence[Tap], run: RunDirectory) -> None:
+    def identity(self, topology: Topology) -> dict[str, str]:
+        check_savable(topology.appliance)
+        if self._keep_disks:
+            raise InvalidValueError("keep_disks: a saved state is of no use where disks are kept")
+        return identity(
+            topology,
+            program=self._program,
+            image_program=self._image_program,
+            acceleration=self._acceleration or self._choose_acceleration(topology.appliance),
+            digest=self._digest,
+        )
+
+    def launch(
+        self,
+        topology: Topology,
+        taps: Sequence[Tap],
+        run: RunDirectory,
+        *,
+        saved: Path | None = None,
+        savable: bool = False,
+    ) -> None:
         # Each thing belongs to this object before it does anything: an interrupt comes anywhere,
         # and then `kill` must know it.
         self._run = run
-        self._files = WorkingFiles(run=run, image_program=self._image_program)
+        self._monitor, self._console, self._killed = None, None, False
+        self._files = WorkingFiles(
+            run=run, image_program=self._image_program, keep=self._keep_disks, saved=saved
+        )
+        self._state = state_of(
+            topology.appliance,
+            saved=saved,
+            savable=savable,
+            files=self._files,
+            clock=self._clock,
+            timeout=self._limits.launch,
+        )
+        memory = self._state.open()
+        if memory and memory.shared:  # a new file; one that was saved is everybody's
+            self._holdings.note(memory.fd, "machine")
         overlays = self._files.create_overlays(topology.appliance.disks)
         firmware = self._files.copy_firmware(topology.appliance.firmware)
         acceleration = self._acceleration or self._choose_acceleration(topology.appliance)
-        self._monitor_end, monitor_peer = socket.socketpair()
-        self._console_end, console_peer = socket.socketpair()
+        self._monitor_end, monitor_peer = self._holdings.socketpair("monitor")
+        self._console_end, console_peer = self._holdings.socketpair("console")
         # Of what QEMU inherits, a copy left here would outlive it and hide its end.
         with monitor_peer, console_peer:
             facts = HostFacts(
@@ -121,16 +162,21 @@ class QemuMachine:
                 tap_fds=tuple(tap.fileno() for tap in taps),
                 overlays=overlays,
                 firmware=firmware,
+                memory=memory,
+                incoming=saved is not None,
             )
             self._process = QemuProcess(
                 command_line(topology, facts),
                 log=run.file("qemu.log"),
-                inherit=(facts.monitor_fd, facts.console_fd, *facts.tap_fds),
+                inherit=facts.descriptors,
                 run_id=self._run_id,
+                holdings=self._holdings,
             )
-            self._process.start(timeout=self._limits.launch)
+            self._process.start(timeout=self._on_host(self._limits.launch))
 
-    def connect_monitor(self, *, timeout: float, command_timeout: float) -> QmpMonitor:
+    def connect_monitor(
+        self, *, timeout: float, command_timeout: float, watch: Watch = unwatched
+    ) -> QmpMonitor:
         if self._monitor_end is None or self._run is None:
             raise MachineRefusedError(status=None, stderr="it was not launched")
         if self._monitor:
@@ -138,19 +184,26 @@ class QemuMachine:
         self._monitor = QmpMonitor(
             connection=self._monitor_end,
             transcript=self._run.file("qmp.log"),
+            holdings=self._holdings,
             clock=self._clock,
             command_timeout=command_timeout,
             on_lost=self._death,
+            watch=watch,
         )
         try:
             self._monitor.connect(timeout=timeout)
         except MachineDiedError as error:
             raise MachineRefusedError(status=error.status, stderr=error.stderr) from error
-        # QEMU has them open. Without names they go with it, whatever becomes of us.
-        self._remove_files()
+        self._state.connected(self._monitor)
+        if not self._state.files_stay:
+            # QEMU has them open. Without names they go with it, whatever becomes of us.
+            self._remove_files()
         return self._monitor
 
-    def open_console(self) -> PexpectConsole:
+    def save(self, folder: Path) -> None:
+        self._state.save(folder)
+
+    def open_console(self, *, watch: Watch = unwatched) -> PexpectConsole:
         if self._console_end is None or self._run is None:
             raise MachineRefusedError(status=None, stderr="it was not launched")
         if self._console:
@@ -161,18 +214,24 @@ class QemuMachine:
             connection=self._console_end,
             raw_log=self._run.file("console.log"),
             text_log=self._run.file("console.txt"),
+            holdings=self._holdings,
             clock=self._clock,
             on_lost=self._unasked_death,
+            watch=watch,
             tcp_port=self._console_tcp_port,
         )
         return self._console
 
     def wait_for_exit(self, *, timeout: float) -> ExitStatus | None:
-        status = self._process.wait(timeout) if self._process else None
+        status = self._process.wait(self._on_host(timeout)) if self._process else None
         if status is not None and self._monitor:
             # Its last words may say that the appliance shut down, and so that this is no crash.
             self._monitor.wait_for_end()
         return status
+
+    def stopped_process(self) -> int | None:
+        process = self._process
+        return process.pid if process and process.is_stopped() else None
 
     def stderr(self) -> str:
         return self._process.words() if self._process else ""
@@ -181,6 +240,7 @@ class QemuMachine:
         self._killed = True
         release = Teardown()
         release.owe("files of QEMU's own", self._remove_files)
+        release.owe("files of a saved state", self._state.close)
         release.owe("sockets to QEMU", self._close_ends)
         release.owe("console", self._close_console)
         release.owe("monitor", self._close_monitor)
@@ -199,16 +259,6 @@ class QemuMachine:
             )
         return CaptureSummary(link=link.number, frames=frames, octets=octets)
 
-    def _check_files(self, appliance: Appliance) -> None:
-        if appliance.kernel:
-            check_kernel(Path(appliance.kernel.image))
-            if appliance.kernel.initrd:
-                check_readable(Path(appliance.kernel.initrd), what="initrd")
-        for disk in appliance.disks:
-            check_image(self._image_program, Path(disk.path), disk.format)
-        if appliance.iso:
-            check_iso(Path(appliance.iso))
-
     def _choose_acceleration(self, appliance: Appliance) -> Acceleration:
         probe = KvmProbe(program=self._program, memory=self._kvm_memory or default_memory())
         return choose_acceleration(appliance.acceleration, cpu=appliance.cpu, probe=probe)
@@ -223,7 +273,10 @@ class QemuMachine:
 
     def _end_process(self) -> None:
         if self._process:
-            self._process.kill(timeout=self._limits.quit)
+            self._process.kill(timeout=self._on_host(self._limits.quit))
+
+    def _on_host(self, seconds: float) -> float:
+        return seconds * self._clock.scale
 
     def _close_ends(self) -> None:
         for end in (self._monitor_end, self._console_end):
@@ -231,7 +284,7 @@ class QemuMachine:
                 end.close()
 
     def _remove_files(self) -> None:
-        if self._files and not self._keep_disks:
+        if self._files:
             self._files.remove()
 
     def _death(self) -> MachineDiedError:

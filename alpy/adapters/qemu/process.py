@@ -6,15 +6,17 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
 import threading
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future, wait
 from contextlib import suppress
-from contextvars import copy_context
 from pathlib import Path
 from typing import Final
 
+from alpy.adapters.holdings import Holdings
+from alpy.adapters.proc_stat import process_stat
 from alpy.adapters.qemu.lifetime import tied
 from alpy.adapters.qemu.program import environment, missing
 from alpy.adapters.recovery.processes import RUN_VARIABLE
@@ -39,7 +41,13 @@ class QemuProcess:
     """
 
     def __init__(
-        self, argv: Sequence[str], *, log: Path, inherit: Sequence[int], run_id: str | None = None
+        self,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        inherit: Sequence[int],
+        run_id: str | None = None,
+        holdings: Holdings | None = None,
     ) -> None:
         """Nothing runs yet. It will keep the descriptors *inherit*, and know *run_id* as ALPY_RUN.
 
@@ -52,9 +60,7 @@ class QemuProcess:
         self._reaping = threading.Lock()
         self._status: ExitStatus | None = None
         self._over = threading.Event()
-        self._watcher = threading.Thread(
-            target=copy_context().run, args=(self._live,), name="alpy-qemu", daemon=True
-        )
+        self._watcher = (holdings or Holdings()).thread(self._live, "qemu")
 
     def start(self, *, timeout: float) -> None:
         """Start it.
@@ -81,6 +87,14 @@ class QemuProcess:
     @property
     def pid(self) -> int:
         return self._started.result(0).pid
+
+    def is_stopped(self) -> bool:
+        """Whether a signal has stopped it, as SIGSTOP does."""
+        if not self._started.done() or self._started.cancelled() or self._started.exception():
+            return False
+        with self._reaping:
+            stat = process_stat(self.pid) if self._status is None else None
+        return stat is not None and stat.is_stopped
 
     def wait(self, timeout: float) -> ExitStatus | None:
         """How it ended; None if it never began, or still runs after *timeout* seconds."""
@@ -130,9 +144,11 @@ class QemuProcess:
             self._over.set()
 
     def _spawn_and_wait(self) -> None:
+        _log.debug("QEMU starts")
         try:
             process = self._spawn()
         except BaseException as error:  # noqa: BLE001  `start` raises it, in the caller's thread
+            _log.debug("QEMU ended", status="it never began")
             self._started.set_exception(error)
             return
         self._started.set_result(process)
@@ -141,6 +157,8 @@ class QemuProcess:
         with suppress(ChildProcessError):
             os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         with self._reaping:
+            # Of a QEMU that is started by a script, its children end with it.
+            _kill_group(process.pid)
             self._status = ExitStatus.from_wait(process.wait())
         self._over.set()
         _log.debug("QEMU ended", status=str(self._status))
@@ -175,7 +193,7 @@ class QemuProcess:
                 return
             with self._reaping:
                 if self._status is None:
-                    self._started.result().kill()
+                    _kill_group(self.pid)
         except TimeoutError as error:
             found = f"it has not begun within {timeout:g} s"
             raise HostError(asked="kill QEMU", found=found, remedy=_BUSY) from error
@@ -188,3 +206,9 @@ class QemuProcess:
             found=found,
             remedy="It hangs in the kernel; see 'ps' and 'dmesg'",
         )
+
+
+def _kill_group(pid: int) -> None:
+    """Kill the process, which leads a group and was not collected yet, and all that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)

@@ -4,25 +4,46 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePath
+from typing import Final
 
 from attrs import define, field
 
-from alpy.adapters.qemu.disk_overlay import base_link, create_overlay
+from alpy.adapters.qemu.disk_overlay import base_link, create_overlay, saved_link
 from alpy.adapters.qemu.firmware import FirmwareFiles, find_firmware
+from alpy.adapters.sparse import copy_filled
 from alpy.core.appliance import Disk, Firmware
 from alpy.core.errors import HostError
 from alpy.core.ports import RunDirectory
 
+# Files that are to be kept have names without it: so a folder tells by itself which of its files go
+# when the process that would remove them has died.
+_MARK: Final = "working-"
+_VARIABLES: Final = "uefi-variables.fd"
+# The appliance writes to these; the others are links.
+_WRITTEN: Final = (".qcow2", ".fd")
+_NAMES: Final = re.compile(rf"{_MARK}(disk[0-9]+\.(qcow2|base|saved)|uefi-variables\.fd)")
+
+
+def is_working_file(name: str) -> bool:
+    """Whether a file of a run directory that is called *name* goes with its QEMU."""
+    return _NAMES.fullmatch(name) is not None
+
 
 @define(kw_only=True)
 class WorkingFiles:
-    """Made below *run*, with *image_program*, a qemu-img."""
+    """Made below *run*, with *image_program*, a qemu-img. *keep*: they are evidence, and stay.
+
+    *saved*: the folder of a saved state; then they begin with what they held when it was saved.
+    """
 
     _run: RunDirectory
     _image_program: str
+    _keep: bool = False
+    _saved: Path | None = None
     _made: list[Path] = field(factory=list, init=False)
 
     def create_overlays(self, disks: Sequence[Disk]) -> tuple[Path, ...]:
@@ -33,10 +54,15 @@ class WorkingFiles:
         """
         overlays = []
         for number, disk in enumerate(disks):
-            overlay = self._run.file(f"disk{number}.qcow2")
-            self._made += (overlay, base_link(overlay))
+            name = f"disk{number}.qcow2"
+            overlay = self._file(name)
+            self._made += (overlay, base_link(overlay), saved_link(overlay))
             create_overlay(
-                self._image_program, image=Path(disk.path), format_=disk.format, overlay=overlay
+                self._image_program,
+                image=Path(disk.path),
+                format_=disk.format,
+                overlay=overlay,
+                saved=self._saved and self._saved / name,
             )
             overlays.append(overlay)
         return tuple(overlays)
@@ -50,10 +76,11 @@ class WorkingFiles:
         if firmware is not Firmware.UEFI:
             return None
         found = find_firmware(readable)
-        variables = self._run.file("uefi-variables.fd")
+        variables = self._file(_VARIABLES)
         self._made.append(variables)
         try:
-            shutil.copyfile(found.variables, variables)
+            empty_or_saved = self._saved / _VARIABLES if self._saved else found.variables
+            shutil.copyfile(empty_or_saved, variables)
         except OSError as error:
             raise HostError(
                 asked=f"copy UEFI's variable store to {variables}",
@@ -62,13 +89,23 @@ class WorkingFiles:
             ) from error
         return FirmwareFiles(code=found.code, variables=variables)
 
+    def save(self, folder: Path) -> None:
+        """Copy what they hold now to *folder*. The machine is paused meanwhile.
+
+        Raises OSError.
+        """
+        for path in self._made:
+            if path.suffix in _WRITTEN:
+                with path.open("rb") as file:
+                    copy_filled(file.fileno(), folder / path.name.removeprefix(_MARK))
+
     def remove(self) -> None:
-        """Remove what was made; again does nothing.
+        """Remove what was made and is not kept; again does nothing.
 
         Raises:
             HostError: a file is still there.
         """
-        while self._made:
+        while self._made and not self._keep:
             path = self._made[-1]
             try:
                 path.unlink(missing_ok=True)
@@ -79,6 +116,9 @@ class WorkingFiles:
                     remedy="Remove it by hand; it is no evidence",
                 ) from error
             self._made.pop()
+
+    def _file(self, name: str) -> Path:
+        return self._run.file(name if self._keep else f"{_MARK}{name}")
 
 
 def readable(path: PurePath) -> bool:

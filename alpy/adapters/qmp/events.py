@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from alpy.core.narrative import get_logger
 from alpy.core.ports import Event
-from alpy.core.waiting import Deadline
 
 # A guest can cause events without end, and a test may never ask for them. All are in the log.
 _UNREAD_LIMIT: Final = 10_000
@@ -54,14 +53,14 @@ class EventBox:
             self._ended = True
             self._changed.notify_all()
 
-    def take(self, name: str, *, deadline: Deadline) -> Event | None:
-        """The oldest unread event called *name*; None if it did not come, and can't or in time."""
+    def take(self, name: str, *, timeout: float) -> Event | None:
+        """The oldest unread event called *name*; None if none came within *timeout* seconds."""
         with self._changed:
-            while True:
-                for event in self._unread:
-                    if event.name == name:
-                        self._unread.remove(event)
-                        return event
-                if self._ended or deadline.passed:
-                    return None
-                self._changed.wait(deadline.remaining)
+            self._changed.wait_for(lambda: self._ended or self._find(name), timeout)
+            event = self._find(name)
+            if event:
+                self._unread.remove(event)
+            return event
+
+    def _find(self, name: str) -> Event | None:
+        return next((event for event in self._unread if event.name == name), None)

@@ -14,6 +14,7 @@ from typing import Any
 
 import qmp
 
+from alpy.adapters.holdings import Holdings
 from alpy.adapters.qmp.events import EventBox
 from alpy.adapters.qmp.transcript import QmpTranscript
 from alpy.adapters.qmp.transport import QmpTransport
@@ -27,6 +28,7 @@ from alpy.core.errors import (
 from alpy.core.narrative import get_logger
 from alpy.core.ports import Clock, Event
 from alpy.core.waiting import Deadline
+from alpy.core.watch import INTERVAL, Watch, unwatched
 
 _log = get_logger("alpy.monitor")
 
@@ -45,7 +47,8 @@ class _Protocol(qmp.QEMUMonitorProtocol):  # type: ignore[misc]  # the package h
 class QmpMonitor:
     """A Monitor port on an open *connection*, for any number of threads.
 
-    *on_lost* makes the error for a peer that hung up though nobody asked it to.
+    *on_lost* makes the error for a peer that hung up though nobody asked it to. *watch* is called
+    several times a second while an answer or an event is awaited.
     """
 
     def __init__(
@@ -56,10 +59,13 @@ class QmpMonitor:
         clock: Clock,
         command_timeout: float,
         on_lost: Callable[[], AlpyError],
+        watch: Watch = unwatched,
+        holdings: Holdings | None = None,
     ) -> None:
         self._clock = clock
         self._command_timeout = command_timeout
         self._on_lost = on_lost
+        self._watch = watch
         self._events = EventBox()
         self._transcript = QmpTranscript(transcript)
         self._transport = QmpTransport(
@@ -67,6 +73,8 @@ class QmpMonitor:
             transcript=self._transcript,
             on_event=self._events.put,
             on_end=self._events.end,
+            watch=watch,
+            holdings=holdings,
         )
         self._protocol = _Protocol(self._transport)
         self._turn = threading.Lock()
@@ -134,11 +142,22 @@ class QmpMonitor:
 
     def wait_for_event(self, name: str, *, timeout: float) -> Event:
         deadline = Deadline.after(timeout, clock=self._clock)
-        if event := self._events.take(name, deadline=deadline):
-            return event
-        if self._transport.ended:
-            raise self._lost(f"(event {name})")
-        raise EventTimeoutError(event=name, seconds=timeout, seen=self._events.seen)
+        while not (event := self._take_event(name, deadline)):
+            if self._transport.ended:
+                raise self._lost(f"(event {name})")
+            if deadline.passed:
+                raise EventTimeoutError(event=name, seconds=timeout, seen=self._events.seen)
+            self._watch()
+        return event
+
+    def _take_event(self, name: str, deadline: Deadline) -> Event | None:
+        return self._events.take(name, timeout=min(INTERVAL, deadline.host_remaining))
+
+    def hand_over(self, descriptor: int, *, name: str) -> None:
+        """Give the hypervisor *descriptor*; it knows it by *name* in the commands that follow."""
+        words = {"fdname": name}
+        if self._ask("getfd", words, timeout=self._command_timeout, attached=descriptor) is None:
+            raise self._lost("getfd")
 
     def wait_for_end(self) -> None:
         """Read what a hypervisor that has ended still reported."""
@@ -150,7 +169,12 @@ class QmpMonitor:
         self._transcript.close()
 
     def _ask(
-        self, command: str, arguments: dict[str, Any], *, timeout: float
+        self,
+        command: str,
+        arguments: dict[str, Any],
+        *,
+        timeout: float,
+        attached: int | None = None,
     ) -> dict[str, Any] | None:
         """The answer, or None if the peer hung up instead."""
         _check_sendable(command, arguments)
@@ -160,7 +184,7 @@ class QmpMonitor:
         deadline = Deadline.after(timeout, clock=self._clock)
         with self._translated(command, deadline):
             number = next(self._numbers)
-            self._transport.expect_answer(number, deadline)
+            self._transport.expect_answer(number, deadline, attached=attached)
             answer = self._protocol.cmd(command, arguments, number)
         return None if answer is None else _checked(command, answer)
 
@@ -168,7 +192,7 @@ class QmpMonitor:
     def _translated(self, command: str, deadline: Deadline) -> Iterator[None]:
         """One talk at a time, and `qmp`'s errors as ours."""
         seconds = deadline.seconds
-        if not self._turn.acquire(timeout=deadline.remaining):
+        if not self._turn.acquire(timeout=deadline.host_remaining):
             raise MonitorTimeoutError(command=command, seconds=seconds)
         try:
             yield

@@ -12,12 +12,13 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from contextvars import copy_context
 from typing import Any, Final
 
+from alpy.adapters.holdings import Holdings
 from alpy.adapters.qmp.transcript import QmpTranscript
 from alpy.core.narrative import get_logger
 from alpy.core.waiting import Deadline
+from alpy.core.watch import INTERVAL, Watch, unwatched
 
 _CHUNK: Final = 1 << 16
 # The longest line that QEMU is known to send, its own schema, has a quarter of a million bytes.
@@ -45,29 +46,36 @@ class QmpTransport:
         transcript: QmpTranscript,
         on_event: EventSink,
         on_end: Callable[[], None],
+        watch: Watch = unwatched,
+        holdings: Holdings | None = None,
     ) -> None:
         self._connection = connection
         self._transcript = transcript
         self._on_event = on_event
         self._on_end = on_end
+        self._watch = watch
         self._changed = threading.Condition()
         self._lines: deque[bytes] = deque(maxlen=_UNASKED_LIMIT)
         self._unsent = bytearray()
+        self._attached: int | None = None
         self._awaited: int | None = None
         self._deadline: Deadline | None = None
         self._fault: str | None = None
         self.ended = False
-        self._reader = threading.Thread(
-            target=copy_context().run, args=(self._read,), name="alpy-monitor", daemon=True
-        )
+        self._reader = (holdings or Holdings()).thread(self._read, "monitor")
 
     def start(self) -> None:
         """Begin to read."""
         self._reader.start()
 
-    def expect_answer(self, number: int | None, deadline: Deadline) -> None:
-        """From now on all is for the command with this id, and until *deadline*."""
-        self._awaited, self._deadline = number, deadline
+    def expect_answer(
+        self, number: int | None, deadline: Deadline, *, attached: int | None = None
+    ) -> None:
+        """From now on all is for the command with this id, and until *deadline*.
+
+        The descriptor *attached* goes along with it.
+        """
+        self._awaited, self._deadline, self._attached = number, deadline, attached
 
     def wait_for_end(self) -> None:
         """Wait until all is read from a peer that has gone."""
@@ -89,10 +97,11 @@ class QmpTransport:
         poll = select.poll()
         poll.register(self._connection, select.POLLOUT)
         while self._unsent:
-            if not poll.poll(self._remaining() * 1000):
-                raise TimeoutError
+            if not poll.poll(min(INTERVAL, self._remaining()) * 1000):
+                self._wait_on()
+                continue
             try:
-                sent = self._connection.send(self._unsent, socket.MSG_DONTWAIT)
+                sent = self._send()
             except ConnectionError as error:
                 # The one end of a connection that `qmp` understands.
                 raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
@@ -100,19 +109,36 @@ class QmpTransport:
 
     def readline(self) -> str:
         """A whole line, or "" when there will be none."""
+        while (line := self._next_line(min(INTERVAL, self._remaining()))) is None:
+            self._wait_on()
+        return line
+
+    def _next_line(self, seconds: float) -> str | None:
+        """What `readline` returns, or None if it did not come within *seconds*."""
         with self._changed:
-            while True:
-                while self._lines:
-                    line = self._lines.popleft()
-                    if self._fits(line):
-                        return line.decode(errors="replace")
-                if self._fault:
-                    raise ValueError(self._fault)
-                if self.ended:
-                    return ""
-                if not (remaining := self._remaining()):
-                    raise TimeoutError
-                self._changed.wait(remaining)
+            if not (self._lines or self.ended):
+                self._changed.wait(seconds)
+            while self._lines:
+                line = self._lines.popleft()
+                if self._fits(line):
+                    return line.decode(errors="replace")
+            if self._fault:
+                raise ValueError(self._fault)
+            return "" if self.ended else None
+
+    def _send(self) -> int:
+        if self._attached is None:
+            return self._connection.send(self._unsent, socket.MSG_DONTWAIT)
+        sent = socket.send_fds(
+            self._connection, [self._unsent], [self._attached], socket.MSG_DONTWAIT
+        )
+        self._attached = None
+        return sent
+
+    def _wait_on(self) -> None:
+        if not self._remaining():
+            raise TimeoutError
+        self._watch()
 
     def close(self) -> None:
         """Hang up and end the thread; again does nothing."""
@@ -124,7 +150,8 @@ class QmpTransport:
         self._end(None)
 
     def _remaining(self) -> float:
-        return self._deadline.remaining if self._deadline else 0.0
+        """In seconds of the host."""
+        return self._deadline.host_remaining if self._deadline else 0.0
 
     def _fits(self, line: bytes) -> bool:
         message = _message(line)

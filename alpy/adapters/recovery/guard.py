@@ -55,6 +55,8 @@ class ProcessGuard:
                 found=os.strerror(error.errno or 0),
                 remedy="It is a second process of the Python that alpy runs in",
             ) from error
+        if self._process.stdin is not None:
+            self._engine.holdings.note(self._process.stdin, "guard")
         log.debug("Guard stands by", pid=self._process.pid)
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -79,7 +81,7 @@ class ProcessGuard:
             return
         _say(process, b"act")
         try:
-            code = process.wait(_ACT_SECONDS)
+            code = process.wait(_ACT_SECONDS * self._engine.clock.scale)
         except subprocess.TimeoutExpired:
             log.warning("The guard goes on clearing up by itself", pid=process.pid)
             code = 0
@@ -98,7 +100,7 @@ class ProcessGuard:
         # Told first: then a debug.log ends either with this, or with what the guard did.
         log.debug("Guard dismissed", pid=process.pid)
         _say(process, b"done")
-        code = _wait_or_kill(process)
+        code = _wait_or_kill(process, _END_SECONDS * self._engine.clock.scale)
         self._process = None
         if code:
             log.warning("The guard died before the run ended; nothing came of it", status=code)
@@ -111,13 +113,13 @@ def _say(process: subprocess.Popen[bytes], word: bytes) -> None:
         process.stdin.write(word)
 
 
-def _wait_or_kill(process: subprocess.Popen[bytes]) -> int:
+def _wait_or_kill(process: subprocess.Popen[bytes], seconds: float) -> int:
     try:
-        return process.wait(_END_SECONDS)
+        return process.wait(seconds)
     except subprocess.TimeoutExpired:
         process.kill()
     try:
-        return process.wait(_END_SECONDS)
+        return process.wait(seconds)
     except subprocess.TimeoutExpired as error:
         raise HostError(
             asked=f"end the guard, process {process.pid}",

@@ -6,7 +6,8 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Final
@@ -114,16 +115,36 @@ def open_log(directory: Path, run: str, flags: int) -> int:
     Raises:
         OSError: it is not there, or not this run's.
     """
-    path = directory / DEBUG_LOG
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with opened_folder(directory) as folder:
+        return open_log_in(folder, run, flags)
+
+
+def open_log_in(folder: int, run: str, flags: int) -> int:
+    """As `open_log`, in a *folder* that is open: no other can be put in its place meanwhile."""
+    flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(DEBUG_LOG, flags, dir_fd=folder)
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
-            raise FileNotFoundError(f"{path} is no file of ours")
+            raise FileNotFoundError(f"{DEBUG_LOG} is no file of ours")
         line = os.pread(descriptor, _FIRST_LINE, 0).partition(b"\n")[0]
         if line.partition(b" ")[2] != first_line(run).encode():
-            raise FileNotFoundError(f"{path} is of another run")
+            raise FileNotFoundError(f"{DEBUG_LOG} is of another run")
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
+
+
+@contextmanager
+def opened_folder(path: Path) -> Iterator[int]:
+    """A descriptor of the folder *path*.
+
+    Raises:
+        OSError: it is none, or not ours to read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

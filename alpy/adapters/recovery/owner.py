@@ -12,6 +12,8 @@ from urllib.parse import quote, unquote
 
 from attrs import asdict, frozen
 
+from alpy.adapters.proc_stat import process_stat
+
 RUN_LABEL: Final = "alpy.run"
 ROLE_LABEL: Final = "alpy.role"
 
@@ -80,13 +82,8 @@ def this_process(run: str, directory: Path | None) -> Owner:
 
 def start_of(pid: int) -> int | None:
     """When process *pid* was started; None if it does not live."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return None
-    # proc(5): behind the name, which may hold anything, stands the state, and 19 on the start.
-    state, *facts = stat.rpartition(b")")[2].split()
-    return None if state in {b"Z", b"X"} else int(facts[18])
+    stat = process_stat(pid)
+    return stat.start if stat and stat.lives else None
 
 
 def boot_id() -> str:

@@ -70,20 +70,28 @@ def _processes() -> Iterator[Trace]:
 
 
 def _trace(pid: int) -> Iterator[Trace]:
-    run, start = _run_of(pid), start_of(pid)
-    if run and start is not None and pid != os.getpid():
+    run = _run_of(pid)
+    if run and (start := start_of(pid)) is not None and pid != os.getpid():
         name = Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
         yield Trace(
-            run=run, what=f"process {pid} ({name})", handle=f"{pid} {start}", owner=_owner(pid, run)
+            run=run,
+            what=f"process {pid} ({name})",
+            maker="machine",
+            handle=f"{pid} {start}",
+            owner=_owner(pid, run),
         )
 
 
 def _run_of(pid: int) -> str:
     try:
-        variables = Path(f"/proc/{pid}/environ").read_bytes()
+        # Every process of this user is looked at: a Path would cost more than all the rest.
+        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123
+            variables = file.readall()
     except OSError:
         return ""
     head = f"{RUN_VARIABLE}=".encode()
+    if head not in variables:
+        return ""
     values = (each.removeprefix(head) for each in variables.split(b"\0") if each.startswith(head))
     return next(values, b"").decode(errors="replace")
 

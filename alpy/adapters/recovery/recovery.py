@@ -10,14 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from alpy.adapters.clock import SystemClock
+from alpy.adapters.clock import clock_of
 from alpy.adapters.docker.engine import DockerEngine
 from alpy.adapters.recovery.containers import LabelledContainers
+from alpy.adapters.recovery.ends import untold_ends
 from alpy.adapters.recovery.liveness import Here, look, open_log
 from alpy.adapters.recovery.processes import RunProcesses
+from alpy.adapters.recovery.run_folder import RunFolder
 from alpy.adapters.recovery.sweep import Clearing, SweptRun, sweep
 from alpy.adapters.recovery.taps import HostTaps
-from alpy.adapters.recovery.traces import Place
+from alpy.adapters.recovery.traces import AppEnd, Place, Trace
 from alpy.adapters.run_directory import time_stamp, utc_now
 from alpy.core.waiting import Limits
 
@@ -31,7 +33,7 @@ class Recovery:
     def __init__(self, engine: DockerEngine) -> None:
         # QEMU goes before the namespaces that its taps are in.
         self._places: Sequence[Place] = (RunProcesses(), LabelledContainers(engine), HostTaps())
-        self._clock = SystemClock()
+        self._clock = engine.clock
 
     def sweep(self, *, dry_run: bool = False) -> list[SweptRun]:
         """Clear up after every dead run, and tell of each run that left traces.
@@ -41,6 +43,7 @@ class Recovery:
         """
         swept = sweep(
             self._places,
+            place_in=RunFolder,
             judge=partial(look, here=Here()),
             uid=os.geteuid(),
             clock=self._clock,
@@ -49,34 +52,51 @@ class Recovery:
         )
         for run in swept:
             if run.dead and run.owner and not dry_run:
-                complete_record(run.owner.dir, run.run, _story(run.why, run.traces, run.faults))
+                story = _story(run.why, run.traces, run.faults)
+                complete_record(run.owner.dir, run.run, story, run.ends)
         return swept
+
+    def find_of(self, run: str, *, directory: str) -> list[Trace]:
+        """What there is of *run*, be it dead or alive.
+
+        Raises:
+            HostError: the daemon can't be asked.
+        """
+        places = (*self._places, RunFolder(directory))
+        return [trace for place in places for trace in place.find_of(run)]
 
     def clear(self, run: str, *, directory: str, why: str, looks: int, timeout: float) -> None:
         """Clear up after *run*, which is over, and tell in its debug.log. Never raises."""
-        clearing = Clearing(self._places, self._clock)
+        clearing = Clearing([*self._places, RunFolder(directory)], self._clock)
         clearing.clear(run, looks=looks, timeout=timeout)
-        complete_record(directory, run, _story(why, clearing.removed, clearing.faults))
+        story = _story(why, clearing.removed, clearing.faults)
+        complete_record(directory, run, story, clearing.ends)
 
 
 def clear_run(run: str, *, directory: str, why: str, looks: int, timeout: float) -> None:
     """Clear up after *run* from a process that has no connection to the daemon yet."""
-    engine = DockerEngine(run_id=run, clock=SystemClock(), limits=Limits())
+    engine = DockerEngine(run_id=run, clock=clock_of(os.environ), limits=Limits())
     try:
         Recovery(engine).clear(run, directory=directory, why=why, looks=looks, timeout=timeout)
     finally:
         engine.close()
 
 
-def complete_record(directory: str, run: str, lines: Sequence[str]) -> None:
-    """Append *lines* to the debug.log of *run*; if it is not there, they are lost."""
-    text = "".join(f"{time_stamp(utc_now())} WARNING  alpy.recovery   {line}\n" for line in lines)
-    with suppress(OSError):
-        descriptor = open_log(Path(directory), run, os.O_RDWR | os.O_APPEND)
-        try:
-            os.write(descriptor, text.encode(errors="backslashreplace"))
-        finally:
-            os.close(descriptor)
+def complete_record(
+    directory: str, run: str, story: Sequence[str], ends: Sequence[AppEnd] = ()
+) -> None:
+    """Append *story* to the debug.log of *run*, and the *ends* of what it does not tell the end of.
+
+    If it is not there, they are lost.
+    """
+    with (
+        suppress(OSError),
+        os.fdopen(open_log(Path(directory), run, os.O_RDWR | os.O_APPEND), "r+b") as file,
+    ):
+        lines = [*story, *untold_ends(file, ends)]
+        head = f"{time_stamp(utc_now())} WARNING  alpy.recovery  "
+        text = "".join(f"{head} {line}\n" for line in lines)
+        file.write(text.encode(errors="backslashreplace"))
 
 
 def _story(why: str, removed: Sequence[str], faults: Sequence[str]) -> list[str]:

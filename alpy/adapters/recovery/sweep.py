@@ -14,7 +14,7 @@ from attrs import define, field, frozen
 
 from alpy.adapters.recovery.liveness import Life, Verdict
 from alpy.adapters.recovery.owner import Owner
-from alpy.adapters.recovery.traces import Place, Trace
+from alpy.adapters.recovery.traces import AppEnd, Place, Trace
 from alpy.core.errors import AlpyError
 from alpy.core.ports import Clock
 from alpy.core.waiting import Deadline
@@ -38,6 +38,8 @@ class SweptRun:
     """What was there: removed if the run is dead and no fault says otherwise, left alone if not."""
     faults: tuple[str, ...] = ()
     """What could not be removed, and why."""
+    ends: tuple[AppEnd, ...] = ()
+    """How those of its apps ended that left a container."""
 
 
 @define
@@ -47,6 +49,7 @@ class Clearing:
     places: Sequence[Place]
     clock: Clock
     removed: list[str] = field(factory=list, init=False)
+    ends: list[AppEnd] = field(factory=list, init=False)
     faults: list[str] = field(factory=list, init=False)
     """What stood in the way at the last look; empty if nothing is left."""
 
@@ -61,7 +64,7 @@ class Clearing:
             empty = 0 if self._remove_all(run) else empty + 1
             if (empty >= looks and not self.faults) or deadline.passed:
                 return
-            self.clock.sleep(min(_INTERVAL, deadline.remaining))
+            self.clock.sleep(deadline.turn(_INTERVAL))
 
     def _remove_all(self, run: str) -> bool:
         """Whether anything was found, or a place could not be asked."""
@@ -74,6 +77,7 @@ class Clearing:
                 self.faults.append(str(error))
                 continue
             found = found or bool(traces)
+            self.ends += [trace.end for trace in traces if trace.end]
             for trace in traces:
                 self._remove(place, trace)
         return found or bool(self.faults)
@@ -89,9 +93,18 @@ class Clearing:
 
 
 def sweep(
-    places: Sequence[Place], *, judge: Judge, uid: int, clock: Clock, timeout: float, dry_run: bool
+    places: Sequence[Place],
+    *,
+    place_in: Callable[[str], Place],
+    judge: Judge,
+    uid: int,
+    clock: Clock,
+    timeout: float,
+    dry_run: bool,
 ) -> list[SweptRun]:
     """Look at every run that left traces; remove those of dead ones unless *dry_run*.
+
+    Where a trace names its run directory, what *place_in* makes of that is looked at too.
 
     Raises:
         HostError: a place can't be asked.
@@ -100,11 +113,19 @@ def sweep(
     for place in places:
         for trace in place.find():
             runs.setdefault(trace.run, []).append(trace)
-    swept = [_look(run, traces, judge=judge, uid=uid) for run, traces in sorted(runs.items())]
-    return [
-        _clear(run, Clearing(places, clock), timeout) if run.dead and not dry_run else run
-        for run in swept
-    ]
+    swept = []
+    for name, traces in sorted(runs.items()):
+        folders = [place_in(path) for path in _folders(traces)]
+        files = [trace for folder in folders for trace in folder.find_of(name)]
+        run = _look(name, [*traces, *files], judge=judge, uid=uid)
+        if run.dead and not dry_run:
+            run = _clear(run, Clearing([*places, *folders], clock), timeout)
+        swept.append(run)
+    return swept
+
+
+def _folders(traces: Sequence[Trace]) -> Sequence[str]:
+    return sorted({trace.owner.dir for trace in traces if trace.owner and trace.owner.dir})
 
 
 def _look(run: str, traces: Sequence[Trace], *, judge: Judge, uid: int) -> SweptRun:
@@ -112,7 +133,8 @@ def _look(run: str, traces: Sequence[Trace], *, judge: Judge, uid: int) -> Swept
     verdict = _verdict(owners, judge=judge, uid=uid)
     return SweptRun(
         run=run,
-        owner=next(iter(owners), None),
+        # One that knows the run directory, where the record can be completed.
+        owner=max(owners, key=lambda owner: bool(owner.dir), default=None),
         dead=verdict.life is Life.DEAD,
         why=verdict.why,
         traces=tuple(trace.what for trace in traces),
@@ -140,4 +162,5 @@ def _clear(run: SweptRun, clearing: Clearing, timeout: float) -> SweptRun:
         why=run.why,
         traces=tuple(clearing.removed),
         faults=tuple(clearing.faults),
+        ends=tuple(clearing.ends),
     )

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from alpy.adapters.recovery.owner import owner_from_alias
+from alpy.adapters.recovery.owner import Owner, owner_from_alias
 from alpy.adapters.recovery.traces import Trace
 from alpy.adapters.tap import delete_tap, is_tap_of_run
 
@@ -24,18 +24,18 @@ class HostTaps:
         for name in _our_taps():
             owner = owner_from_alias(_read(name, "ifalias"))
             if owner and is_tap_of_run(name, owner.run):
-                traces.append(Trace(run=owner.run, what=f"tap {name}", handle=name, owner=owner))
+                traces.append(_trace(name, owner.run, owner))
         return traces
 
     def find_of(self, run: str) -> Sequence[Trace]:
-        return [
-            Trace(run=run, what=f"tap {name}", handle=name)
-            for name in _our_taps()
-            if is_tap_of_run(name, run)
-        ]
+        return [_trace(name, run) for name in _our_taps() if is_tap_of_run(name, run)]
 
     def remove(self, trace: Trace) -> None:
         delete_tap(trace.handle)
+
+
+def _trace(name: str, run: str, owner: Owner | None = None) -> Trace:
+    return Trace(run=run, what=f"tap {name}", maker="skeleton", handle=name, owner=owner)
 
 
 def _our_taps() -> Iterator[str]:

@@ -11,6 +11,14 @@ from attrs import field, frozen
 from alpy.adapters.recovery.owner import Owner
 
 
+@frozen
+class AppEnd:
+    """How the app of this name ended: its exit status, or "unknown: why"."""
+
+    app: str
+    status: str
+
+
 @frozen(kw_only=True)
 class Trace:
     """A thing that a run made. Without an *owner* nobody can tell whether the run is alive."""
@@ -18,9 +26,13 @@ class Trace:
     run: str
     what: str
     """What it is, for people: "container alpy-...", "process 4711 (qemu-system-x86)"."""
+    maker: str
+    """The part of alpy that made it."""
     handle: str
     """What the place that it was found in knows it by."""
     owner: Owner | None = field(default=None, eq=False)
+    end: AppEnd | None = field(default=None, eq=False)
+    """How the app in it ended, if it is one's."""
 
 
 class Place(Protocol):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from alpy.core.ports.apps import Apps
+from alpy.core.ports.audit import Audit, Leftover
 from alpy.core.ports.clock import Clock
 from alpy.core.ports.console import Console, ConsoleMatch
 from alpy.core.ports.guard import Guard
@@ -18,21 +19,25 @@ from alpy.core.ports.monitor import Event, Monitor
 from alpy.core.ports.run_directory import RunDirectory
 from alpy.core.ports.signals import Signals
 from alpy.core.ports.skeleton import Skeleton, Tap
+from alpy.core.ports.slots import Slots
 
 __all__ = [
     "Apps",
+    "Audit",
     "CaptureSummary",
     "Clock",
     "Console",
     "ConsoleMatch",
     "Event",
     "Guard",
+    "Leftover",
     "Machine",
     "Monitor",
     "Ports",
     "RunDirectory",
     "Signals",
     "Skeleton",
+    "Slots",
     "Tap",
 ]
 
@@ -44,7 +49,9 @@ class Ports:
     clock: Clock
     signals: Signals
     run_directory: RunDirectory
+    slots: Slots
     guard: Guard
+    audit: Audit
     skeleton: Skeleton
     apps: Apps
     machine: Machine

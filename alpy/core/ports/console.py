@@ -48,6 +48,7 @@ class Console(Protocol):
 
         A match is found in what was printed since the last match; "." matches line ends too. Of
         several patterns that match, the one that starts first counts, then the first in the list.
+        What the watch raises that it was opened with, ends the wait.
 
         Raises:
             ConsoleTimeoutError: *timeout* seconds passed first; nothing of the output is lost.

@@ -15,6 +15,7 @@ from alpy.core.ports.monitor import Monitor
 from alpy.core.ports.run_directory import RunDirectory
 from alpy.core.ports.skeleton import Tap
 from alpy.core.topology import Topology
+from alpy.core.watch import Watch, unwatched
 
 
 @frozen(kw_only=True)
@@ -51,8 +52,10 @@ class Machine(Protocol):
         """
         ...
 
-    def connect_monitor(self, *, timeout: float, command_timeout: float) -> Monitor:
-        """The monitor, greeted within *timeout* seconds.
+    def connect_monitor(
+        self, *, timeout: float, command_timeout: float, watch: Watch = unwatched
+    ) -> Monitor:
+        """The monitor, greeted within *timeout* seconds; *watch* is called while one waits on it.
 
         Raises:
             MachineRefusedError: the process ended before its greeting.
@@ -61,8 +64,8 @@ class Machine(Protocol):
         """
         ...
 
-    def open_console(self) -> Console:
-        """The serial port, read from now on."""
+    def open_console(self, *, watch: Watch = unwatched) -> Console:
+        """The serial port, read from now on; *watch* is called while something is awaited there."""
         ...
 
     def wait_for_exit(self, *, timeout: float) -> ExitStatus | None:
@@ -70,6 +73,10 @@ class Machine(Protocol):
 
         Once it has ended, what `Monitor.shut_down_seen` says is final.
         """
+        ...
+
+    def stopped_process(self) -> int | None:
+        """The process's id, if a signal has stopped it: it is there, and does nothing."""
         ...
 
     def stderr(self) -> str:

@@ -21,7 +21,8 @@ class Monitor(Protocol):
     """The hypervisor's remote control. Each command has the deadline that it was connected with.
 
     Every call can raise MachineDiedError (the hypervisor ended unasked), MonitorTimeoutError (no
-    answer in time; the monitor can still be used) and MonitorError (a refusal, or no protocol).
+    answer in time; the monitor can still be used), MonitorError (a refusal, or no protocol) and
+    what the watch raises that it was connected with.
     """
 
     def start(self) -> None:

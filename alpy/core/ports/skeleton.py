@@ -33,7 +33,7 @@ class Skeleton(Protocol):
 
         Raises:
             DockerError: no daemon, or no permission on its socket.
-            ImageMissingError: an image for nodes or for `ip` is not there.
+            ImageMissingError: the image for nodes is not there.
             HostError: no permission on /dev/net/tun.
         """
         ...
@@ -64,10 +64,19 @@ class Skeleton(Protocol):
         ...
 
     def connect(self, links: Sequence[Link]) -> None:
-        """Move each tap into its node as `eth0` with the link's MAC, MTU and queue, and raise it.
+        """Move each tap into its node as `eth0`, raise it, and give it all that the link says.
 
         Raises:
             DockerError: the daemon or `ip` refused.
+        """
+        ...
+
+    def check_alive(self) -> None:
+        """Look whether every node that was created is still there; asks nobody, and is quick.
+
+        Raises:
+            NodeDiedError: a node is gone.
+            DockerError: the daemon that holds the nodes is gone, or was restarted.
         """
         ...
 

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
-from alpy.core import narrative
+from alpy.core import narrative, room
 from alpy.core.errors import AlpyError
-from tests.unit.faults.kinds import SLOW, unanswered
+from alpy.fakes.ledger import DOUBT_SECONDS
+from tests.unit.faults.kinds import INTERRUPTIONS, SLOW, unanswered
 from tests.unit.faults.lives import LOGIN, PORT, SHUTDOWN
 from tests.unit.faults.outcome import Outcome, good
 
@@ -20,10 +22,11 @@ Invariant: TypeAlias = Callable[[Outcome], object]
 PATIENCE: Final = PORT + LOGIN + SHUTDOWN + 10 + 5
 
 # What can outlive this process. A guard that stands by removes it when a release could not.
-OUTLIVES: Final = ("app ", "machine", "node ", "tap ")
+OUTLIVES: Final = ("app ", "file ", "machine", "node ", "tap ")
 
 RELEASE_OF: Final = {
     "run_directory.take": ("run_directory.release",),
+    "slots.take": ("slots.release",),
     "guard.stand_by": ("guard.dismiss", "guard.hand_over"),
     "skeleton.create_taps": ("skeleton.remove_taps",),
     "machine.launch": ("machine.kill",),
@@ -41,6 +44,7 @@ RELEASES_NEWEST_FIRST: Final = (
     "skeleton.remove_taps",
     "guard.hand_over",
     "guard.dismiss",
+    "slots.release",
     "run_directory.release",
     "skeleton.close",
 )
@@ -58,6 +62,11 @@ def no_sink_is_left(outcome: Outcome) -> object:
     return outcome.context.run(narrative._sinks.get)
 
 
+def no_room_is_left(outcome: Outcome) -> object:
+    """Or the next testbed of this test would not wait in the line."""
+    return outcome.context.run(room._taken.get)
+
+
 def each_fault_is_raised_or_hangs_on_what_is(outcome: Outcome) -> object:
     if outcome.injected and outcome.raised is None:
         return "it passed"
@@ -65,19 +74,21 @@ def each_fault_is_raised_or_hangs_on_what_is(outcome: Outcome) -> object:
 
 
 def an_interrupt_is_what_is_raised(outcome: Outcome) -> object:
-    pressed = any(isinstance(error, KeyboardInterrupt) for error in outcome.injected)
-    return pressed != isinstance(outcome.raised, KeyboardInterrupt)
+    ends = [type(error) for error in outcome.injected if isinstance(error, INTERRUPTIONS)]
+    if isinstance(outcome.raised, INTERRUPTIONS):
+        return type(outcome.raised) not in ends
+    return bool(ends)
 
 
 def nothing_but_errors_of_alpy_is_raised(outcome: Outcome) -> object:
-    right = (AlpyError, KeyboardInterrupt, type(None))
+    right = (AlpyError, *INTERRUPTIONS, type(None))
     return not isinstance(outcome.raised, right) and repr(outcome.raised)
 
 
 def the_time_spent_is_bounded(outcome: Outcome) -> object:
     hung = sum((unanswered(strike.call) or ("", 0.0))[1] for strike in outcome.world.faults.struck)
-    budget = good(outcome.life).clock.now() + PATIENCE + SLOW + hung
-    spent = outcome.world.clock.now()
+    budget = good(outcome.life).clock.now() + PATIENCE + SLOW + DOUBT_SECONDS + hung
+    spent = outcome.ended
     return spent > budget and f"{spent} s of {budget} s"
 
 
@@ -108,15 +119,27 @@ def what_was_taken_has_its_release_called(outcome: Outcome) -> object:
     ]
 
 
+def the_record_tells_how_each_app_ended(outcome: Outcome) -> object:
+    """But for one whose container may be left: then it is the guard that tells it."""
+    if any(strike.call == "run_directory.write_debug" for strike in outcome.world.faults.struck):
+        return []  # a line is missing, which is told as a fault
+    lines = "\n".join(outcome.world.run_directory.lines)
+    begun = set(re.findall(r" App starts app='(.*?)'", lines))
+    ended = set(re.findall(r" App ended app='(.*?)' status='\S", lines))
+    return [app for app in begun - ended if f"possibly left behind: app {app}" not in outcome.told]
+
+
 INVARIANTS: Final[tuple[Invariant, ...]] = (
     nothing_is_alive_that_no_error_names,
     no_sink_is_left,
+    no_room_is_left,
     each_fault_is_raised_or_hangs_on_what_is,
     an_interrupt_is_what_is_raised,
     nothing_but_errors_of_alpy_is_raised,
     the_time_spent_is_bounded,
     releases_are_called_newest_first,
     what_was_taken_has_its_release_called,
+    the_record_tells_how_each_app_ended,
 )
 
 

@@ -9,10 +9,12 @@ from typing import Final, TypeAlias
 
 from alpy.core.errors import (
     AlpyError,
+    CaptureError,
     ConsoleTimeoutError,
     DockerError,
     HostError,
     MonitorTimeoutError,
+    NoRoomError,
     RunDirectoryError,
 )
 from alpy.core.waiting import Limits
@@ -25,8 +27,17 @@ Kind: TypeAlias = Callable[[World, int], None]
 LIMITS: Final = Limits()
 # Longer than an app runs, or the appliance takes to boot and to shut down; shorter than any limit.
 SLOW: Final = 4.0
-
-
+# What a call asked for comes or goes so long after it has failed; a release waits longer.
+LATE: Final = 3.0
+# Ctrl-C, and SIGTERM as the handler of it raises it.
+INTERRUPTIONS: Final = (KeyboardInterrupt, SystemExit)
+_OF_HOST: Final[dict[str, tuple[type[HostError], float]]] = {
+    "machine.launch": (HostError, LIMITS.launch),
+    "machine.kill": (HostError, LIMITS.launch),
+    "run_directory.take": (RunDirectoryError, LIMITS.container),
+    "run_directory.release": (RunDirectoryError, LIMITS.container),
+    "slots.take": (NoRoomError, LIMITS.room),
+}
 _COMMANDS: Final = ("start", "pause", "press_power_button", "quit")
 
 
@@ -38,12 +49,11 @@ def unanswered(call: str) -> tuple[AlpyError, float] | None:
     """What *call* raises when its deadline passes, and that; None if it can't hang."""
     port, _, method = call.partition(".")
     refusal = {"asked": call, "found": "no answer in time", "remedy": "Look whether it hangs."}
-    if port in {"skeleton", "apps", "guard"} and method != "close":
+    if call == "audit.of_host" or (port in {"skeleton", "apps", "guard"} and method != "close"):
         return DockerError(**refusal), LIMITS.container
-    if call in {"machine.launch", "machine.kill"}:
-        return HostError(**refusal), LIMITS.launch
-    if call in {"run_directory.take", "run_directory.release"}:
-        return RunDirectoryError(**refusal), LIMITS.container
+    if call in _OF_HOST:
+        kind, seconds = _OF_HOST[call]
+        return kind(**refusal), seconds
     if call == "console.expect":
         return ConsoleTimeoutError(awaited=call, seconds=LOGIN, seen=""), LOGIN
     if call == "machine.connect_monitor" or (port == "monitor" and method in _COMMANDS):
@@ -71,12 +81,63 @@ def _silence(
     world.faults.fail(number, error=error, after_effect=after_effect, lasting=lasting)
 
 
+def _delay(world: World, number: int) -> None:
+    def silence() -> AlpyError | None:
+        answer = unanswered(world.calls[-1])
+        return answer and answer[0]
+
+    world.faults.fail(number, error=silence, late=LATE)
+
+
+def _there_already(call: str) -> AlpyError | None:
+    """What *call* raises when what it is to make is there already."""
+    remedy = "Look whose it is."
+    if call == "skeleton.create_taps":
+        found = "ioctl(TUNSETIFF): Device or resource busy"
+        return DockerError(asked="make tap 0", found=found, remedy=remedy)
+    if call in {"skeleton.create_nodes", "apps.create"}:
+        return DockerError(asked=call, found="409 Conflict: the name is in use", remedy=remedy)
+    if call == "machine.launch":
+        return HostError(asked="disk overlay", found="File exists", remedy=remedy)
+    if call == "run_directory.take":
+        return RunDirectoryError(asked=call, found="it holds files already", remedy=remedy)
+    return None
+
+
+def _find_there(world: World, number: int) -> None:
+    # By its name it is ours: made by a request whose answer was lost, and which was sent again.
+    error = lambda: _there_already(world.calls[-1])  # noqa: E731
+    world.faults.fail(number, after_effect=True, error=error)
+
+
+def _no_room(call: str) -> AlpyError | None:
+    """What *call* raises when the disk is full; None if it writes nothing."""
+    port = call.partition(".")[0]
+    full = {"asked": f"write for {call}", "found": "No space left on device", "remedy": "Make room"}
+    if call == "machine.launch":
+        return HostError(**full)
+    if call == "machine.check_capture":
+        return CaptureError(file="link0.pcap", reason="it is torn: no space left on device")
+    if port == "run_directory" or call in {"apps.create", "console.close", "monitor.close"}:
+        return RunDirectoryError(**full)
+    return None
+
+
+def _fill_disk(world: World, number: int) -> None:
+    error = lambda: _no_room(world.calls[-1])  # noqa: E731
+    world.faults.fail("*", nth=number + 1, lasting=True, error=error)
+
+
 def _slow(world: World, number: int) -> None:
     world.faults.meanwhile(number, partial(world.clock.advance, SLOW))
 
 
 def _press(world: World, number: int, *, after_effect: bool) -> None:
     world.faults.interrupt(number, after_effect=after_effect)
+
+
+def _terminate(world: World, number: int, *, after_effect: bool) -> None:
+    world.faults.terminate(number, after_effect=after_effect)
 
 
 def _cut(world: World, number: int, *, after_effect: bool) -> None:
@@ -88,8 +149,14 @@ def _cut(world: World, number: int, *, after_effect: bool) -> None:
     world.faults.fail(number, after_effect=after_effect, error=cut)
 
 
-def _die(world: World, number: int) -> None:
-    world.faults.fail("*", nth=number + 1, error=ProcessDeath, lasting=True)
+def _die(world: World, number: int, *, within: bool) -> None:
+    def die() -> ProcessDeath:
+        if not world.faults.struck:
+            world.process_dies()
+        return ProcessDeath()
+
+    world.faults.fail(number, error=die, after_effect=within)
+    world.faults.fail("*", nth=number + 2, error=die, lasting=True)
 
 
 ERRORS: Final[dict[str, Kind]] = {
@@ -97,17 +164,25 @@ ERRORS: Final[dict[str, Kind]] = {
     "reply lost": partial(_fail, after_effect=True),
     "hangs": _silence,
     "done too late": partial(_silence, after_effect=True),
+    "done later": _delay,
     "port gone": partial(_fail, lasting=True),
     "port silent": partial(_silence, lasting=True),
 }
 INTERRUPTS: Final[dict[str, Kind]] = {
     "Ctrl-C before": partial(_press, after_effect=False),
     "Ctrl-C after": partial(_press, after_effect=True),
+    "SIGTERM before": partial(_terminate, after_effect=False),
+    "SIGTERM after": partial(_terminate, after_effect=True),
     "cut short before": partial(_cut, after_effect=False),
     "cut short after": partial(_cut, after_effect=True),
 }
 SLOWNESS: Final[dict[str, Kind]] = {"slow": _slow}
-DEATH: Final[dict[str, Kind]] = {"process killed": _die}
+REFUSALS: Final[dict[str, Kind]] = {"there already": _find_there, "disk full": _fill_disk}
+"""What only some calls meet: those that make something, those that write."""
+DEATH: Final[dict[str, Kind]] = {
+    "process killed before a call": partial(_die, within=False),
+    "process killed within a call": partial(_die, within=True),
+}
 
 
 def _lose_node(world: World) -> None:
@@ -145,4 +220,12 @@ def _take_away(world: World, number: int, *, lose: Callable[[World], None]) -> N
 GONE: Final[dict[str, Kind]] = {
     name: partial(_take_away, lose=lose) for name, lose in LOSSES.items()
 }
-KINDS: Final = {**ERRORS, **INTERRUPTS, **SLOWNESS, **GONE}
+
+
+def _lie(world: World, number: int) -> None:
+    world.faults.lie(number)
+
+
+# Not among the others: nothing is raised but by the audit, which is what is tried by it.
+LIES: Final[dict[str, Kind]] = {"done in word only": _lie}
+KINDS: Final = {**ERRORS, **REFUSALS, **INTERRUPTS, **SLOWNESS, **GONE}

@@ -13,6 +13,7 @@ from alpy.core.appliance import Appliance, Firmware, Kernel
 from alpy.core.testbed import Testbed
 from alpy.fakes import Script, World
 
+LOGIN_SCRIPT = Script().prints("login: ", after=1)
 RABBIT = Appliance(name="rabbit", kernel=Kernel(image="vmlinuz"))
 
 # Seconds that a life may wait for what never comes: a port, the console, the shutdown.
@@ -42,10 +43,10 @@ class Life:
 
     def __str__(self) -> str:
         end = "power down" if self.power_down else "quit"
-        return f"{self.links} links, apps {self.apps.name}, {end}"
+        return f"{self.links} links, apps {self.apps.name}, {self.firmware.name}, {end}"
 
-    def world(self) -> World:
-        world = World(script=Script().prints("login: ", after=1))
+    def world(self, script: Script = LOGIN_SCRIPT) -> World:
+        world = World(script=script)
         world.apps.plan(["iperf3"], seconds=None, listens_on=[5201])
         world.guest.power_down_after = 0.01
         return world
@@ -72,10 +73,17 @@ class Life:
 
 
 def _lives() -> list[Life]:
-    # No node, no app. How it ends does not depend on the number of links.
-    small = [Life(0, Apps.NONE, True), Life(0, Apps.NONE, False)]
-    small += [Life(1, apps, power_down) for apps, power_down in product(APPS, (True, False))]
-    return [*small, *(Life(links, apps, links == 2) for links, apps in product((2, 3), APPS))]
+    # Without a link there is no node, and so no app. How it ends does not depend on the topology.
+    # Which one of the apps it is that is alone need not be tried with every number of links.
+    topologies = [(0, Apps.NONE), *product((1,), APPS)]
+    topologies += [(2, apps) for apps in APPS if apps is not Apps.RUN_TO_END]
+    topologies += [(3, apps) for apps in APPS if apps is not Apps.RUN_ON]
+    other_end = [Life(0, Apps.NONE, power_down=False), Life(1, Apps.BOTH, power_down=False)]
+    return other_end + [
+        Life(links, apps, power_down=links != 3, firmware=firmware)
+        for links, apps in topologies
+        for firmware in Firmware
+    ]
 
 
 LIVES = _lives()

@@ -1,53 +1,80 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The process of a run is killed at each of its calls; then only the guard, or the next run, acts.
+"""The process of a run is killed before, and within, each of its calls.
 
-The worst is assumed: nothing goes by itself when the process dies, though on Linux most does.
+Then only the kernel, the daemon and the guard act; and where the guard was killed too, the next
+run.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 import pytest
 from attrs import frozen
 
 from alpy.fakes import World
-from tests.unit.faults.invariants import OUTLIVES
-from tests.unit.faults.kinds import DEATH, ProcessDeath
+from tests.unit.faults.kinds import DEATH, LATE, ProcessDeath
 from tests.unit.faults.lives import LIVES, SMALLEST
 from tests.unit.faults.outcome import Outcome, every_outcome, live
 from tests.unit.faults.tally import Tally
 
+OF_PROCESS = ("console", "monitor", "room", "run directory")
+
 
 @frozen
 class Death:
-    """What was alive after it: all that could outlive the process, and that less what the guard
-    removed."""
+    """What was there after it: when the kernel and the daemon were done, and when the guard was."""
 
+    kind: str
+    call: str
+    guarded: bool
+    came_last: frozenset[str]
     left: tuple[str, ...]
+    running: tuple[str, ...]
     after_guard: tuple[str, ...]
 
 
-@pytest.fixture(scope="module", params=LIVES, ids=str)
+@pytest.fixture(scope="module", params=DEATH)
 def deaths(request: pytest.FixtureRequest, tally: Tally) -> list[Death]:
-    every = list(map(_death, every_outcome(request.param, DEATH["process killed"])))
-    tally.cases["process killed"] += len(every)
-    tally.violations += sum(bool(death.after_guard) for death in every)
+    kind = DEATH[request.param]
+    name = str(request.param)
+    every = [_death(name, outcome) for life in LIVES for outcome in every_outcome(life, kind)]
+    tally.cases[name] += len(every)
+    tally.violations += sum(bool(death.after_guard) for death in every if death.guarded)
     return every
 
 
-def _death(outcome: Outcome) -> Death:
+def _death(kind: str, outcome: Outcome) -> Death:
     assert isinstance(outcome.raised, ProcessDeath)
     world = outcome.world
-    left = _outliving(world)
+    struck = world.faults.struck[0].call
+    left = tuple(thing for thing in world.alive if thing != "guard")
+    running = tuple(name for name, app in world.apps.made.items() if app.runs)
+    guarded = "guard" in world.alive
+    came = frozenset(thing for thing in left if world._ledger.maker_of(thing) == struck)
     world.guard.process_dies()
-    return Death(left, _outliving(world))
+    return Death(kind, struck, guarded, came, left, running, world.alive)
 
 
-def _outliving(world: World) -> tuple[str, ...]:
-    return tuple(thing for thing in world.alive if thing.startswith(OUTLIVES))
+def test_what_is_tied_to_the_process_goes_with_it(deaths: list[Death]) -> None:
+    for death in deaths:
+        assert "machine" not in death.left
+        assert not death.running
+        assert not [thing for thing in death.left if thing.startswith(OF_PROCESS)]
+        # As a container that was created and never started, or a tap that nobody opened.
+        tied = [thing for thing in death.left if thing.startswith(("node ", "tap "))]
+        assert set(tied) <= death.came_last, death
+
+
+def test_each_kind_that_can_outlive_the_process_does_so_somewhere(deaths: list[Death]) -> None:
+    left = {thing.split()[0] for death in deaths for thing in death.left}
+    unfinished = {"node", "tap"} if deaths[0].kind == "process killed within a call" else set()
+    assert left == {"app", "file"} | unfinished
 
 
 def test_the_guard_removes_what_a_killed_process_had(deaths: list[Death]) -> None:
-    assert {death.after_guard for death in deaths} == {()}
+    assert {death.after_guard for death in deaths if death.guarded} == {()}
+    assert {death.left for death in deaths if not death.guarded} == {()}
 
 
 def test_the_next_run_removes_what_is_left_when_the_guard_is_killed_too(
@@ -57,11 +84,23 @@ def test_the_next_run_removes_what_is_left_when_the_guard_is_killed_too(
     assert len(remains) > 1
     for left in remains:
         world = SMALLEST.world()
-        for thing in left:
-            world.guard.leave_behind(f"{thing} of a dead run")
+        things = [f"{thing} of a dead run" for thing in left]
+        world.guard.leave_behind(*things)
         after = live(SMALLEST, world)
         tally.cases["process and guard killed"] += 1
-        assert (after.raised, world.alive) == (None, ())
+        assert after.raised is None
+        assert set(world.alive) == unfindable(things)
+
+
+def unfindable(things: Collection[str]) -> set[str]:
+    """Files, where nothing else is left that would tell of their folder."""
+    return set(things) if all(thing.startswith("file ") for thing in things) else set()
+
+
+def test_only_while_qemu_starts_can_a_file_be_all_that_is_left(deaths: list[Death]) -> None:
+    calls = {death.call for death in deaths if death.left and unfindable(death.left)}
+    between = {"machine.launch", "machine.open_console", "machine.connect_monitor"}
+    assert calls <= between | {"run_directory.write_debug", "machine.wait_for_exit"}
 
 
 def test_a_dead_runs_remains_are_removed_before_anything_is_taken() -> None:
@@ -69,3 +108,28 @@ def test_a_dead_runs_remains_are_removed_before_anything_is_taken() -> None:
     world.guard.leave_behind("tap 0 of a dead run")
     live(SMALLEST, world)
     assert world.gone[0] == "tap 0 of a dead run"
+
+
+CREATING = ["skeleton.create_taps", "machine.launch", "skeleton.create_nodes", "apps.create"]
+
+
+@pytest.mark.parametrize("call", CREATING)
+def test_what_comes_after_all_waiting_is_left_for_the_next_run_which_removes_it(call: str) -> None:
+    world = SMALLEST.world()
+    world.faults.fail(call, late=20 * LATE)
+    outcome = live(SMALLEST, world)
+    assert outcome.raised is outcome.injected[0]
+    world.clock.advance(20 * LATE)
+    assert world.alive
+    after = SMALLEST.world()
+    after.guard.leave_behind(*(f"{thing} of a dead run" for thing in world.alive))
+    assert (live(SMALLEST, after).raised, after.alive) == (None, ())
+
+
+def test_what_comes_late_is_awaited_by_its_release() -> None:
+    world = World()
+    world.faults.fail("skeleton.create_nodes", late=LATE)
+    outcome = live(SMALLEST, world)
+    assert outcome.raised is outcome.injected[0]
+    assert "node 0" in world.gone
+    assert world.alive == ()

@@ -33,6 +33,7 @@ from tests.unit.faults.invariants import (
     OUTLIVES,
     Invariant,
     an_interrupt_is_what_is_raised,
+    no_room_is_left,
     no_sink_is_left,
     nothing_but_errors_of_alpy_is_raised,
     releases_are_called_newest_first,
@@ -40,7 +41,9 @@ from tests.unit.faults.invariants import (
 )
 from tests.unit.faults.kinds import (
     ERRORS,
+    INTERRUPTIONS,
     INTERRUPTS,
+    LATE,
     LOSSES,
     SLOW,
     SLOWNESS,
@@ -56,6 +59,7 @@ DEAD = "of a dead run"
 
 AT_THE_END: tuple[Invariant, ...] = (
     an_interrupt_is_what_is_raised,
+    no_room_is_left,
     no_sink_is_left,
     nothing_but_errors_of_alpy_is_raised,
     releases_are_called_newest_first,
@@ -91,7 +95,7 @@ class Run:
         """What *act* raised."""
         try:
             self.context.run(act)
-        except (AlpyError, KeyboardInterrupt, TestFailedError, ProcessDeath) as error:
+        except (AlpyError, *INTERRUPTIONS, TestFailedError, ProcessDeath) as error:
             return error
         finally:
             self.seen = self.looks
@@ -193,6 +197,7 @@ class SeveralRuns(RuleBasedStateMachine):
         if run not in self.open:
             return
         run.world.faults._planned.clear()
+        run.world.process_dies()
         run.world.faults.fail("*", error=ProcessDeath, lasting=True)
         assert isinstance(run.act(lambda: run.leave(None)), ProcessDeath)
         if not guard_too:
@@ -224,7 +229,14 @@ class SeveralRuns(RuleBasedStateMachine):
 
     def _check_end(self, run: Run, raised: BaseException | None) -> None:
         self.open.remove(run)
-        outcome = Outcome(life=run.life, world=run.world, raised=raised, context=run.context)
+        run.world.clock.advance(LATE)
+        outcome = Outcome(
+            life=run.life,
+            world=run.world,
+            raised=raised,
+            context=run.context,
+            ended=run.world.clock.now(),
+        )
         alive = [thing for thing in run.world.alive if DEAD not in thing]
         assert [thing for thing in alive if not is_named(thing, outcome.told)] == []
         known = "\n".join([outcome.told, *(each for error in run.caught for each in told(error))])

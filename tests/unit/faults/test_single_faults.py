@@ -20,7 +20,7 @@ from alpy.core.testbed import Testbed
 from alpy.fakes import World
 from tests.unit.faults import invariants
 from tests.unit.faults.invariants import INVARIANTS, Invariant, violated
-from tests.unit.faults.kinds import ERRORS, GONE, INTERRUPTS, KINDS, LOSSES
+from tests.unit.faults.kinds import ERRORS, GONE, INTERRUPTS, KINDS, LOSSES, REFUSALS
 from tests.unit.faults.lives import LIVES, Apps, Life
 from tests.unit.faults.outcome import every_outcome, good, is_named, live, ports_of
 from tests.unit.faults.tally import Tally
@@ -65,7 +65,7 @@ def _try(kind: str) -> Tried:
     for life in LIVES:
         for number, outcome in enumerate(every_outcome(life, KINDS[kind])):
             struck = [strike.call for strike in outcome.world.faults.struck[:1]]
-            if kind in ERRORS | INTERRUPTS and not struck:
+            if kind in ERRORS | REFUSALS | INTERRUPTS and not struck:
                 continue  # a call that declares no error, or can't hang
             tried.cases += 1
             tried.struck.update(struck or [outcome.world.calls[number]])
@@ -101,22 +101,35 @@ def test_these_are_many_cases(tried: Callable[[str], Tried]) -> None:
 def test_every_port_was_struck_in_every_way_that_it_declares(
     tried: Callable[[str], Tried],
 ) -> None:
-    can_hang = {"apps", "console", "guard", "machine", "monitor", "run_directory", "skeleton"}
+    docker = {"apps", "audit", "guard", "skeleton"}
+    can_hang = docker | {"console", "machine", "monitor", "run_directory", "slots"}
     all_ports = can_hang | {"clock"}
     struck = {kind: ports_of(tuple(tried(kind).struck)) for kind in KINDS}
     assert {struck[kind] == can_hang for kind in ERRORS} == {True}
     assert {struck[kind] == all_ports for kind in INTERRUPTS | GONE} == {True}
+    assert struck["there already"] == {"apps", "machine", "run_directory", "skeleton"}
+    assert struck["disk full"] == {"apps", "console", "machine", "monitor", "run_directory"}
 
 
-def test_the_firmware_changes_no_call_so_one_is_enough_here() -> None:
-    bios = LIVES[-1]
-    assert good(evolve(bios, firmware=Firmware.UEFI)).calls == good(bios).calls
+def test_the_variables_of_uefi_have_a_file_until_qemu_has_it_open() -> None:
+    for life in LIVES:
+        history = [entry.thing for entry in good(life).history]
+        files = [thing for thing in history if thing.startswith("file ")]
+        uefi = life.firmware is Firmware.UEFI
+        assert files == (["file uefi-variables.fd"] * 2 if uefi else [])
+        assert not uefi or history[history.index("monitor") + 1] == files[0]
+
+
+def test_the_firmware_changes_no_call() -> None:
+    for life in LIVES:
+        assert good(evolve(life, firmware=Firmware.BIOS)).calls == good(life).calls
 
 
 SET_UP = [
     "machine.check",
     "skeleton.check",
     "run_directory.take",
+    "slots.take",
     "guard.stand_by",
     "guard.clear_dead_runs",
     "skeleton.create_taps",
@@ -156,7 +169,13 @@ def test_a_release_is_owed_before_its_thing_is_there(life: Life) -> None:
     for (alive, owed), (alive_after, _) in pairwise(looks):
         new = set(alive_after) - set(alive)
         assert {thing for thing in new if not is_named(thing, owed)} == set()
-    assert {entry.thing for entry in world.history} >= {"machine", "guard", "console", "monitor"}
+    assert {entry.thing for entry in world.history} >= {
+        "machine",
+        "guard",
+        "room",
+        "console",
+        "monitor",
+    }
 
 
 def _must_be_noticed(kind: str, world: World) -> bool:
