@@ -27,6 +27,7 @@ from alpy.core.link import Link, LinkCounters
 from alpy.core.narrative import get_logger, step
 from alpy.core.node import Node
 from alpy.core.ports import CaptureSummary, Console, ConsoleMatch, Event, Monitor, Ports
+from alpy.core.preparation import Preparation
 from alpy.core.running_app import RunningApp
 from alpy.core.shell import Shell, ShellResult, attach, log_in
 from alpy.core.testbed import Testbed
@@ -60,6 +61,7 @@ __all__ = [
     "NicModel",
     "Node",
     "Ports",
+    "Preparation",
     "Route",
     "RunningApp",
     "Shell",

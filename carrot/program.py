@@ -27,7 +27,10 @@ def main(test: Test, *, name: str, links: int) -> int:
     try:
         ensure_images()
         appliance = rabbit.uefi_appliance() if options.uefi else rabbit.appliance()
-        with alpy.testbed(appliance, links=links, run_dir=options.run_dir) as bed:
+        prepared = rabbit.LOGGED_IN if options.prepared else None
+        with alpy.testbed(
+            appliance, links=links, run_dir=options.run_dir, prepared=prepared
+        ) as bed:
             verdict = test(bed, options.misconfigure)
     except (alpy.AlpyError, BuildError, AssertionError) as error:
         _tell(error)
@@ -50,6 +53,11 @@ def _parser(test: Test, name: str) -> argparse.ArgumentParser:
         "--run-dir", type=Path, metavar="DIR", help="where evidence goes (default: below runs/)"
     )
     parser.add_argument("--uefi", action="store_true", help="boot Rabbit's UEFI disk image")
+    parser.add_argument(
+        "--prepared",
+        action="store_true",
+        help="start from a saved state with a shell on the console; the first time that is made",
+    )
     parser.add_argument(
         "--misconfigure",
         action="store_true",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import alpy
 from carrot.build import KERNEL_COMMAND_LINE, TOOLS_IMAGE, rabbit_files
 
 __all__ = [
+    "LOGGED_IN",
     "PASSWORD",
     "TOOLS",
     "USER",
@@ -21,6 +23,7 @@ __all__ = [
     "route",
     "set_forwarding",
     "shut_down",
+    "start",
     "uefi_appliance",
 ]
 
@@ -63,6 +66,27 @@ def login(console: alpy.Console, *, timeout: float = _BOOT_TIMEOUT) -> alpy.Shel
     """Wait until Rabbit has booted, log in, and return its shell. *timeout* in seconds for both."""
     with alpy.step(log, "Wait for the system to boot and log in"):
         return alpy.log_in(console, user=USER, password=PASSWORD, timeout=timeout)
+
+
+def _boot_and_log_in(bed: alpy.Testbed) -> None:
+    bed.dut.start()
+    login(bed.console)
+
+
+LOGGED_IN: Final = alpy.Preparation(key="Rabbit, logged in; 1", prepare=_boot_and_log_in)
+"""Rabbit with an idle shell on its console: nothing else of it is configured."""
+
+
+def start(bed: alpy.Testbed, *, timeout: float = _BOOT_TIMEOUT) -> alpy.Shell:
+    """Let Rabbit run, and return its shell: at once if it is `LOGGED_IN`, or else as `login`."""
+    bed.dut.start()
+    if not bed.is_prepared:
+        return login(bed.console, timeout=timeout)
+    with alpy.step(log, "Take over the shell"):
+        shell = alpy.attach(bed.console, timeout=timeout)
+        # Its clock stood still since the state was saved.
+        shell.run(f"date -u -s @{time.time():.0f}")
+        return shell
 
 
 def route(shell: alpy.Shell, *addresses: str | Iterable[str]) -> None:

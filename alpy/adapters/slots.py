@@ -12,6 +12,7 @@ from typing import Final
 from attrs import define, field, frozen
 
 from alpy.adapters.capacity import CPUS_VARIABLE, MEMORY_VARIABLE, Capacity
+from alpy.adapters.holdings import Holdings
 from alpy.adapters.private_folder import make_private
 from alpy.adapters.range_locks import RangeLocks
 from alpy.core.errors import AlpyError, DeadlineError, HostError, NoRoomError
@@ -54,11 +55,14 @@ class FileSlots:
         folder: Path,
         capacity: Callable[[], Capacity],
         clock: Clock,
+        holdings: Holdings | None = None,
     ) -> None:
         self._folder = folder
         self._capacity = capacity
         self._clock = clock
         self._locks = RangeLocks(folder / "slots")
+        if holdings:
+            holdings.note_holder(self._locks, "slots")
 
     def take(self, *, cpus: int, memory_mib: int, timeout: float) -> None:
         whole = self._whole()

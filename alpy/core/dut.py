@@ -52,9 +52,13 @@ class Dut:
             raise self._refusal("command")
         return self._monitor
 
-    def launched(self) -> None:
-        """Learn that the machine runs, paused. The testbed calls this."""
-        self._state = next_state(self._state, VmStep.LAUNCH)
+    def launched(self, *, restored: bool = False) -> None:
+        """Learn that the machine is there, paused. The testbed calls this."""
+        self._state = next_state(self._state, VmStep.RESTORE if restored else VmStep.LAUNCH)
+
+    def never_launched(self) -> None:
+        """Forget that launch. The testbed calls this when a saved state was of no use."""
+        self._state, self._monitor = VmState.DEFINED, None
 
     def connect(self, monitor: Monitor) -> None:
         """Command the machine through *monitor* from now on. The testbed calls this."""

@@ -26,6 +26,7 @@ class VmStep(StrEnum):
     """What we ask of the VM, or learn of it."""
 
     LAUNCH = "launch"
+    RESTORE = "restore"
     START = "start"
     PAUSE = "pause"
     RESET = "reset"
@@ -41,6 +42,7 @@ _LEARNT: Final = frozenset({VmStep.SHUT_DOWN, VmStep.EXIT})
 TRANSITIONS: Final[Mapping[VmState, Mapping[VmStep, VmState]]] = {
     VmState.DEFINED: {
         VmStep.LAUNCH: VmState.PRELAUNCH,
+        VmStep.RESTORE: VmState.PAUSED,
         VmStep.QUIT: VmState.GONE,
     },
     VmState.PRELAUNCH: {

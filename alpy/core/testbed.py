@@ -12,12 +12,19 @@ from typing import Self
 from attrs import Factory, asdict, define, field
 
 from alpy.core.dut import Dut
-from alpy.core.errors import LeakError, LifecycleError, MachineDiedError, MachineStoppedError
+from alpy.core.errors import (
+    LeakError,
+    LifecycleError,
+    MachineDiedError,
+    MachineStoppedError,
+    SavedStateError,
+)
 from alpy.core.lifecycle import VmState
 from alpy.core.link import Link, LinkCounters
 from alpy.core.narrative import add_sink, get_logger, remove_sink, step
 from alpy.core.node import Node
 from alpy.core.ports import CaptureSummary, Console, Ports, Tap
+from alpy.core.preparation import StartingPoint
 from alpy.core.room import Room
 from alpy.core.running_app import Bench
 from alpy.core.teardown import Fault, Teardown
@@ -41,6 +48,10 @@ class Testbed:
     topology: Topology
     ports: Ports
     limits: Limits = field(factory=Limits)
+    start: StartingPoint | None = None
+    """Where the machine starts; without one, from power-on."""
+    savable: bool = False
+    """Whether `save` can be called."""
     dut: Dut = field(init=False)
     nodes: tuple[Node, ...] = field(init=False)
     counters: tuple[LinkCounters, ...] = field(default=(), init=False)
@@ -83,6 +94,11 @@ class Testbed:
         return self._console
 
     @property
+    def is_prepared(self) -> bool:
+        """Whether the VM starts in a prepared state, and not at power-on."""
+        return self.start is not None
+
+    @property
     def run_dir(self) -> Path:
         """Where the evidence of this run stays, absolute."""
         return self.ports.run_directory.path
@@ -96,10 +112,11 @@ class Testbed:
         self.ports.signals.take()
         try:
             self._take_all()
+            self._in_use = True
+            self._prepare_here()
         except BaseException as fault:
             self._settle(fault)
             raise
-        self._in_use = True
         return self
 
     def __exit__(
@@ -109,6 +126,23 @@ class Testbed:
         _trace: TracebackType | None,
     ) -> None:
         self._settle(fault)
+
+    def save(self, folder: Path) -> None:
+        """Pause the VM, and save its state in the empty *folder*; see `alpy.Preparation`.
+
+        Raises:
+            SavedStateError: it can't be saved.
+        """
+        if self.dut.state is not VmState.PAUSED:
+            self.dut.pause()
+        with step(log, "Save the state of the appliance"):
+            self.ports.machine.save(folder)
+
+    def _prepare_here(self) -> None:
+        if self.start and not self.start.folder:
+            self.start.preparation.prepare(self)
+            if self.dut.state is not VmState.PAUSED:
+                self.dut.pause()
 
     def _demand_use(self) -> None:
         if not self._in_use:
@@ -141,6 +175,9 @@ class Testbed:
         self.ports.guard.stand_by()
         self.ports.guard.clear_dead_runs()
         self._teardown.owe_check("audit of the host", self._audit_host)
+        if self.start:
+            self._teardown.owe("saved state", self.ports.saved_states.release)
+            self.start.find(self.topology, timeout=self.limits.prepare)
         with step(log, "Create tap interfaces"):
             self._teardown.owe("tap interfaces", self.ports.skeleton.remove_taps)
             taps = self.ports.skeleton.create_taps(self.topology.links)
@@ -192,15 +229,36 @@ class Testbed:
             raise LeakError(leftovers=left, remedy="It goes when this process ends")
 
     def _launch(self, taps: Sequence[Tap]) -> None:
-        machine, owed = self.ports.machine, self._teardown
+        owed = self._teardown
         for link in self.topology.links:
             owed.owe_check(f"capture of link {link.number}", partial(self._check_capture, link))
-        owed.owe("QEMU", machine.kill)
-        machine.launch(self.topology, taps, self.ports.run_directory)
-        self.dut.launched()
+        owed.owe("QEMU", self.ports.machine.kill)
         owed.owe("console", self._close_console)
-        self._console = machine.open_console(watch=self._look_around)
         owed.owe("monitor", self.dut.disconnect)
+        start = self.start
+        if not (start and start.folder):
+            self._start_machine(taps)
+            return
+        try:
+            self._start_machine(taps, saved=start.folder)
+            self.ports.saved_states.release()
+        except SavedStateError as error:
+            self.ports.machine.kill()
+            self.dut.never_launched()
+            start.give_up(error)
+            self._start_machine(taps)
+
+    def _start_machine(self, taps: Sequence[Tap], *, saved: Path | None = None) -> None:
+        machine = self.ports.machine
+        machine.launch(
+            self.topology,
+            taps,
+            self.ports.run_directory,
+            saved=saved,
+            savable=self.savable,
+        )
+        self.dut.launched(restored=saved is not None)
+        self._console = machine.open_console(watch=self._look_around)
         self.dut.connect(
             machine.connect_monitor(
                 timeout=self.limits.launch,

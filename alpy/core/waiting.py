@@ -35,6 +35,8 @@ class Limits:
     """One request to the Docker daemon, or one batch of `ip` commands."""
     room: float = field(default=3600.0, validator=_positive)
     """The wait for other virtual machines on the host to end, before anything else is taken."""
+    prepare: float = field(default=600.0, validator=_positive)
+    """The wait for another run that makes the saved state which this one wants too."""
     launch: float = field(default=10.0, validator=_positive)
     """From the start of the hypervisor to its monitor's greeting."""
     monitor: float = field(default=10.0, validator=_positive)

@@ -20,6 +20,7 @@ from alpy.fakes.ledger import Change, Entry, Ledger
 from alpy.fakes.machine import FakeMachine
 from alpy.fakes.monitor import FakeMonitor
 from alpy.fakes.run_directory import FakeRunDirectory
+from alpy.fakes.saved_states import FakeSavedStates, FakeShelf
 from alpy.fakes.script import Script
 from alpy.fakes.shell import ShellAnswers
 from alpy.fakes.signals import FakeSignals
@@ -42,6 +43,8 @@ __all__ = [
     "FakeMachine",
     "FakeMonitor",
     "FakeRunDirectory",
+    "FakeSavedStates",
+    "FakeShelf",
     "FakeSignals",
     "FakeSkeleton",
     "FakeSlots",

@@ -155,6 +155,7 @@ class FakeConsole:
 
     def open(self, watch: Watch) -> None:
         """Listen to the port. The machine calls this."""
+        self._spawn, self._closed = ScriptedSpawn(self._ledger, self._machine), False
         self._spawn.watch = watch
         self._ledger.came(_THING)
 

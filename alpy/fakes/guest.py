@@ -5,13 +5,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any, TypeAlias
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from alpy.core.ports import Event
 from alpy.fakes.clock import FakeClock, Happening
 from alpy.fakes.script import Script, Step, as_typed
+
+
+@frozen
+class SavedGuest:
+    """What a paused guest knows, for others to go on from."""
+
+    steps: tuple[Step, ...] | None
+    unread: bytes
+
 
 Listener: TypeAlias = Callable[[Event], None]
 
@@ -55,6 +65,23 @@ class FakeGuest:
         for happening in held:
             happening()
         self._play()
+
+    def power_up(self) -> None:
+        """Be as before the first instruction."""
+        self._boots += 1
+        self._held.clear()
+        self.runs, self.has_shut_down = False, False
+        self._steps, self._unread = None, b""
+
+    def saved(self) -> SavedGuest:
+        """What it knows now; what it was just waiting for is not in it."""
+        steps = None if self._steps is None else tuple(map(copy, self._steps))
+        return SavedGuest(steps, self._unread)
+
+    def restore(self, saved: SavedGuest) -> None:
+        """Be as that guest was."""
+        self._steps = None if saved.steps is None else deque(map(copy, saved.steps))
+        self._unread = saved.unread
 
     def pause(self) -> None:
         if self.runs:

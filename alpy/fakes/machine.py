@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import PurePath
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path, PurePath
 
 from attrs import define, field
 
@@ -17,6 +18,7 @@ from alpy.core.errors import (
     MachineDiedError,
     MachineRefusedError,
     MonitorTimeoutError,
+    SavedStateError,
 )
 from alpy.core.exit_status import ExitStatus
 from alpy.core.link import Link
@@ -27,6 +29,7 @@ from alpy.fakes.console import FakeConsole
 from alpy.fakes.guest import FakeGuest
 from alpy.fakes.ledger import Ledger
 from alpy.fakes.monitor import FakeMonitor
+from alpy.fakes.saved_states import FakeShelf
 from alpy.fakes.script import Script
 from alpy.fakes.skeleton import FakeTap
 
@@ -42,6 +45,10 @@ def _files(appliance: Appliance) -> list[PurePath]:
     return [file for file in files if file is not None]
 
 
+def _unusable(folder: Path) -> SavedStateError:
+    return SavedStateError(state=str(folder), reason="as planned")
+
+
 def _host_failed() -> HostError:
     return HostError(asked="QEMU", found="failed, as planned", remedy="Plan no such fault.")
 
@@ -52,6 +59,8 @@ class FakeMachine:
 
     _ledger: Ledger
     _script: Script = field(factory=Script)
+    shelf: FakeShelf = field(factory=FakeShelf)
+    """Where the states are that were saved; take one away, and it is of no use."""
     guest: FakeGuest = field(init=False)
     monitor: FakeMonitor = field(init=False)
     console: FakeConsole = field(init=False)
@@ -62,6 +71,7 @@ class FakeMachine:
     _launched: bool = field(default=False, init=False)
     is_stopped: bool = field(default=False, init=False)
     """Whether a signal has stopped the process; set it, and take it back."""
+    _savable: bool = field(default=False, init=False)
     _end_wanted: bool = field(default=False, init=False)
     _taps: list[FakeTap] = field(factory=list, init=False)
     _working: list[str] = field(factory=list, init=False)
@@ -134,9 +144,28 @@ class FakeMachine:
                         asked=f"file {file}", found="not there", remedy="Look at its path."
                     )
 
-    def launch(self, topology: Topology, taps: Sequence[Tap], run: RunDirectory) -> None:
+    def identity(self, topology: Topology) -> Mapping[str, str]:
+        with self._ledger.call("machine.identity", _host_failed):
+            return {"appliance": topology.appliance.name, "links": str(len(topology.links))}
+
+    def launch(
+        self,
+        topology: Topology,
+        taps: Sequence[Tap],
+        run: RunDirectory,
+        *,
+        saved: Path | None = None,
+        savable: bool = False,
+    ) -> None:
         with self._ledger.call("machine.launch", self._refused):
-            self._start(topology, taps, run)
+            self._savable = savable
+            self._start(topology, taps, run, saved)
+
+    def save(self, folder: Path) -> None:
+        with self._ledger.call("machine.save", partial(_unusable, folder)):
+            if not self._savable or self.guest.runs:
+                raise _unusable(folder)
+            self.shelf.machines[folder] = self.guest.saved()
 
     def connect_monitor(
         self, *, timeout: float, command_timeout: float, watch: Watch = unwatched
@@ -197,7 +226,19 @@ class FakeMachine:
     def _refused(self) -> MachineRefusedError:
         return MachineRefusedError(status=ExitStatus(code=1), stderr="refused, as planned")
 
-    def _start(self, topology: Topology, taps: Sequence[Tap], run: RunDirectory) -> None:
+    def _start(
+        self,
+        topology: Topology,
+        taps: Sequence[Tap],
+        run: RunDirectory,
+        saved: Path | None,
+    ) -> None:
+        self.guest.power_up()
+        if saved:
+            if saved not in self.shelf.machines:
+                raise _unusable(saved)
+            self.guest.restore(self.shelf.machines[saved])
+        self._status, self._end_wanted = None, False
         self._make_files(topology.appliance)
         if self._refusal is not None:
             raise self._refusal

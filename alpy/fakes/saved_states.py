@@ -9,6 +9,7 @@ from pathlib import Path
 from attrs import define, field
 
 from alpy.core.errors import DeadlineError, HostError
+from alpy.fakes.guest import SavedGuest
 from alpy.fakes.ledger import Ledger
 
 _USED, _MADE = "use of a saved state", "saved state in the making"
@@ -25,6 +26,8 @@ class FakeShelf:
 
     kept: set[str] = field(factory=set, init=False)
     makers: dict[str, object] = field(factory=dict, init=False)
+    machines: dict[Path, SavedGuest] = field(factory=dict, init=False)
+    """The states themselves, by their folders."""
 
 
 @define(eq=False)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path, PurePath
 
 from attrs import define, field
@@ -19,6 +20,7 @@ from alpy.fakes.ledger import Entry, Ledger
 from alpy.fakes.machine import FakeMachine
 from alpy.fakes.monitor import FakeMonitor
 from alpy.fakes.run_directory import FakeRunDirectory
+from alpy.fakes.saved_states import FakeSavedStates, FakeShelf
 from alpy.fakes.script import Script
 from alpy.fakes.signals import FakeSignals
 from alpy.fakes.skeleton import FakeSkeleton
@@ -33,6 +35,8 @@ class World:
 
     _script: Script = field(factory=Script, kw_only=True)
     _run_dir: Path = field(default=RUN_DIRECTORY, converter=Path, kw_only=True)
+    shelf: FakeShelf = field(factory=FakeShelf, kw_only=True)
+    """The saved states of this host, which several worlds can share."""
     _ledger: Ledger = field(factory=Ledger, init=False)
     run_directory: FakeRunDirectory = field(init=False)
     slots: FakeSlots = field(init=False)
@@ -41,6 +45,11 @@ class World:
     skeleton: FakeSkeleton = field(init=False)
     apps: FakeApps = field(init=False)
     machine: FakeMachine = field(init=False)
+    saved_states: FakeSavedStates = field(init=False)
+    workshops: list[World] = field(factory=list, init=False)
+    """The worlds of the testbeds in which states were made for this one."""
+    on_workshop: Callable[[World], None] = field(default=lambda _world: None, init=False)
+    """Called with each such world before it is used, to plan faults in it, say."""
 
     def __attrs_post_init__(self) -> None:
         self.run_directory = FakeRunDirectory(self._ledger, path=self._run_dir)
@@ -49,7 +58,8 @@ class World:
         self.audit = FakeAudit(self._ledger, self.guard)
         self.skeleton = FakeSkeleton(self._ledger)
         self.apps = FakeApps(self._ledger)
-        self.machine = FakeMachine(self._ledger, self._script)
+        self.machine = FakeMachine(self._ledger, self._script, self.shelf)
+        self.saved_states = FakeSavedStates(self._ledger, self.shelf)
 
     @property
     def ports(self) -> Ports:
@@ -64,6 +74,7 @@ class World:
             skeleton=self.skeleton,
             apps=self.apps,
             machine=self.machine,
+            saved_states=self.saved_states,
         )
 
     def process_dies(self) -> None:
@@ -77,8 +88,16 @@ class World:
         self.skeleton.process_dies(unfinished)
         self.apps.process_dies()
         self.slots.process_dies()
+        self.saved_states.process_dies()
         for held in ("console", "monitor", "run directory"):
             self._ledger.went(held)
+
+    def workshop(self) -> World:
+        """Another world with the same appliance and the same saved states."""
+        world = World(script=self._script, run_dir=self._run_dir / "preparation", shelf=self.shelf)
+        self.workshops.append(world)
+        self.on_workshop(world)
+        return world
 
     @property
     def clock(self) -> FakeClock:

@@ -17,6 +17,7 @@ from attrs import define, field
 
 from alpy.adapters.capacity import Capacity
 from alpy.adapters.clock import SystemClock
+from alpy.adapters.holdings import Holdings
 from alpy.adapters.slots import _LINE, FileSlots
 from alpy.core.errors import NoRoomError
 from alpy.core.waiting import wait_until
@@ -250,3 +251,23 @@ def test_while_it_waits_it_costs_next_to_no_cpu(rig: HostRig) -> None:
     with pytest.raises(NoRoomError):
         rig.run().take(cpus=1, memory_mib=256, timeout=3)
     assert time.thread_time() - before < 0.02 * 3
+
+
+def test_room_that_was_not_released_is_found_by_the_audit_of_its_own_run(tmp_path: Path) -> None:
+    ours, others = Holdings("ours"), Holdings("others")
+    run, other = (
+        FileSlots(
+            folder=tmp_path / "private",
+            capacity=lambda: Capacity(cpus=CPUS, memory_mib=MEMORY_MIB),
+            clock=SystemClock(),
+            holdings=holdings,
+        )
+        for holdings in (ours, others)
+    )
+    for each in (run, other):
+        each.take(cpus=1, memory_mib=256, timeout=SHORT)
+    other.release()
+    (left,) = ours.open_descriptors()
+    assert (left.maker, others.open_descriptors()) == ("slots", [])
+    run.release()
+    assert ours.open_descriptors() == []

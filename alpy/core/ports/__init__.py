@@ -17,6 +17,7 @@ from alpy.core.ports.guard import Guard
 from alpy.core.ports.machine import CaptureSummary, Machine
 from alpy.core.ports.monitor import Event, Monitor
 from alpy.core.ports.run_directory import RunDirectory
+from alpy.core.ports.saved_states import SavedStates
 from alpy.core.ports.signals import Signals
 from alpy.core.ports.skeleton import Skeleton, Tap
 from alpy.core.ports.slots import Slots
@@ -35,6 +36,7 @@ __all__ = [
     "Monitor",
     "Ports",
     "RunDirectory",
+    "SavedStates",
     "Signals",
     "Skeleton",
     "Slots",
@@ -55,3 +57,4 @@ class Ports:
     skeleton: Skeleton
     apps: Apps
     machine: Machine
+    saved_states: SavedStates

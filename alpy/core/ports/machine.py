@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from attrs import frozen
@@ -41,12 +42,31 @@ class Machine(Protocol):
         """
         ...
 
-    def launch(self, topology: Topology, taps: Sequence[Tap], run: RunDirectory) -> None:
-        """Start the process with the VM paused before its first instruction.
-
-        Every frame is captured to `Link.capture_name`. The *taps* stay the caller's to close.
+    def identity(self, topology: Topology) -> Mapping[str, str]:
+        """All that a saved state of *topology* depends on, by name; for `SavedStates.find`.
 
         Raises:
+            InvalidValueError: a state of this machine can't be saved, and why.
+            HostError: a file that it depends on can't be read.
+        """
+        ...
+
+    def launch(
+        self,
+        topology: Topology,
+        taps: Sequence[Tap],
+        run: RunDirectory,
+        *,
+        saved: Path | None = None,
+        savable: bool = False,
+    ) -> None:
+        """Start the process with the VM paused: before its first instruction, or as it was *saved*.
+
+        Every frame is captured to `Link.capture_name`. The *taps* stay the caller's to close. One
+        that is *savable* can `save`. After `kill` it can be launched again.
+
+        Raises:
+            SavedStateError: *saved* can't be used; `connect_monitor` may raise that too.
             MachineRefusedError: it ended at once, with its exit status and what it said.
             HostError: it could not be started, or the disk overlay could not be made.
         """
@@ -60,7 +80,17 @@ class Machine(Protocol):
         Raises:
             MachineRefusedError: the process ended before its greeting.
             MonitorTimeoutError: no greeting in time.
+            SavedStateError: the saved state that it was launched from can't be used.
             MonitorError: what answered is no monitor.
+        """
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Save the state of the paused VM in the empty *folder*; it can go on afterwards.
+
+        Raises:
+            SavedStateError: the VM can't be saved as it is.
+            HostError: the folder can't be written.
         """
         ...
 

@@ -15,8 +15,7 @@ def test(bed: alpy.Testbed, misconfigure: bool) -> str:
     client, server = bed.nodes
     client.configure("192.168.1.1/24", gateway="192.168.1.254")
     server.configure("192.168.2.1/24", gateway="192.168.2.254")
-    bed.dut.start()
-    shell = rabbit.login(bed.console)
+    shell = rabbit.start(bed)
     rabbit.route(shell, "192.168.1.254/24", "192.168.2.254/24")
     if misconfigure:
         rabbit.set_forwarding(shell, on=False)

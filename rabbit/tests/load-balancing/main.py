@@ -18,8 +18,7 @@ def test(bed: alpy.Testbed, misconfigure: bool) -> str:
     right.configure("192.168.3.1/24")
     left_server = traffic.http_server(left, "left")
     traffic.http_server(right, "right")
-    bed.dut.start()
-    shell = rabbit.login(bed.console)
+    shell = rabbit.start(bed)
     rabbit.route(shell, "192.168.1.254/24", "192.168.2.254/24", "192.168.3.254/24")
     servers = ["192.168.2.1:80"] if misconfigure else ["192.168.2.1:80", "192.168.3.1:80"]
     rabbit.balance_http(shell, "192.168.1.254:80", servers)

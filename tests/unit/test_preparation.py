@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Boot once, test many: prepared testbeds on fakes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import alpy
+from alpy import fakes
+from alpy.core.errors import (
+    HostError,
+    InvalidValueError,
+    LifecycleError,
+    SavedStateError,
+    ShellError,
+)
+from alpy.core.lifecycle import VmState
+from alpy.fakes import FakeShelf, Script, ShellAnswers, World
+
+RABBIT = alpy.Appliance(name="rabbit", kernel=alpy.Kernel(image="vmlinuz"))
+SCRIPT = (
+    Script()
+    .prints("login: ", after=20)
+    .reads("root\n")
+    .prints("# ")
+    .answers(ShellAnswers({"true": (0, "")}))
+)
+PROBLEM = SavedStateError(state="it", reason="it is torn")
+
+
+class Counted:
+    """A preparation that counts how often it was carried out."""
+
+    def __init__(self, key: str = "logged in") -> None:
+        self.times = 0
+        self.preparation = alpy.Preparation(key=key, prepare=self._prepare)
+
+    def _prepare(self, bed: alpy.Testbed) -> None:
+        bed.dut.start()
+        bed.console.expect("login: ", timeout=60)
+        bed.console.send("root\n")
+        bed.console.expect("# ", timeout=10)
+        self.times += 1
+
+
+@pytest.fixture
+def logged_in() -> Counted:
+    return Counted()
+
+
+def world(shelf: FakeShelf | None = None) -> World:
+    return World(script=SCRIPT, shelf=shelf or FakeShelf())
+
+
+def use(bed: alpy.Testbed) -> None:
+    """Demand the prepared state, and do what a test does in it."""
+    assert bed.dut.state is VmState.PAUSED
+    bed.dut.start()
+    assert alpy.attach(bed.console).run("true").output == ""
+
+
+def test_a_state_is_made_once_and_then_every_test_starts_from_it(logged_in: Counted) -> None:
+    shelf = FakeShelf()
+    for _ in range(3):
+        here = world(shelf)
+        with fakes.testbed(RABBIT, world=here, prepared=logged_in.preparation) as bed:
+            use(bed)
+        assert here.alive == ()
+        assert here.clock.now() < 1
+    assert logged_in.times == 1
+
+
+def test_the_first_test_starts_from_the_saved_state_like_all_others(logged_in: Counted) -> None:
+    here = world()
+    with fakes.testbed(RABBIT, world=here, prepared=logged_in.preparation) as bed:
+        assert here.guest.printed == b""
+        use(bed)
+    (workshop,) = here.workshops
+    assert b"login: " in workshop.guest.printed
+    assert workshop.alive == ()
+    assert workshop.run_directory.path == here.run_directory.path / "preparation"
+
+
+def test_another_key_another_topology_or_another_appliance_is_another_state() -> None:
+    shelf = FakeShelf()
+    one, other = Counted("one"), Counted("other")
+    for counted, links in ((one, 1), (other, 1), (one, 2), (one, 1)):
+        prepared = counted.preparation
+        with fakes.testbed(RABBIT, links, world=world(shelf), prepared=prepared) as bed:
+            use(bed)
+    assert (one.times, other.times) == (2, 1)
+
+
+def test_a_saved_state_of_no_use_is_thrown_away_and_the_appliance_boots(
+    logged_in: Counted, caplog: pytest.LogCaptureFixture
+) -> None:
+    shelf = FakeShelf()
+    with fakes.testbed(RABBIT, world=world(shelf), prepared=logged_in.preparation) as bed:
+        use(bed)
+    shelf.machines.clear()
+    here = world(shelf)
+    with fakes.testbed(RABBIT, world=here, prepared=logged_in.preparation) as bed:
+        use(bed)
+    assert logged_in.times == 2
+    assert not shelf.kept
+    assert here.alive == ()
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "Boot and prepare instead" in warning.message
+
+
+@pytest.mark.parametrize("call", ["machine.launch", "machine.connect_monitor"])
+def test_a_restore_that_fails_late_is_a_boot_too(logged_in: Counted, call: str) -> None:
+    here = world()
+    here.faults.fail(call, error=PROBLEM, after_effect=True)
+    with fakes.testbed(RABBIT, world=here, prepared=logged_in.preparation) as bed:
+        use(bed)
+    assert logged_in.times == 2
+    assert here.alive == ()
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        ("machine.identity", InvalidValueError("it has a disk that can't be saved")),
+        ("saved_states.find", HostError(asked="cache", found="full", remedy="x")),
+        ("saved_states.find", alpy.errors.DeadlineError(awaited="its end", seconds=600)),
+        ("saved_states.begin", HostError(asked="cache", found="full", remedy="x")),
+        ("saved_states.keep", HostError(asked="cache", found="full", remedy="x")),
+    ],
+)
+def test_trouble_with_the_cache_costs_a_warning_and_a_boot(
+    logged_in: Counted, call: str, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    here = world()
+    here.faults.fail(call, error=error)
+    with fakes.testbed(RABBIT, world=here, prepared=logged_in.preparation) as bed:
+        use(bed)
+    assert here.alive == ()
+    assert [record.levelname for record in caplog.records].count("WARNING") == 1
+
+
+def test_a_machine_that_cannot_be_saved_boots_for_each_test(logged_in: Counted) -> None:
+    here = world()
+    here.on_workshop = lambda workshop: workshop.faults.fail("machine.save", error=PROBLEM)
+    with fakes.testbed(RABBIT, world=here, prepared=logged_in.preparation) as bed:
+        use(bed)
+    assert logged_in.times == 2
+
+
+def test_a_preparation_that_fails_fails_the_test_and_leaves_nothing() -> None:
+    def prepare(bed: alpy.Testbed) -> None:
+        bed.dut.start()
+        raise ShellError(command="license --install", exit_code=1, output="expired")
+
+    here = world()
+    prepared = alpy.Preparation(key="licensed", prepare=prepare)
+    with pytest.raises(ShellError), fakes.testbed(RABBIT, world=here, prepared=prepared):
+        raise AssertionError("the test must not begin")
+    assert (here.alive, here.workshops[0].alive) == ((), ())
+    assert not here.shelf.kept
+    assert not here.shelf.makers
+
+
+def test_a_preparation_that_starts_nothing_is_refused() -> None:
+    prepared = alpy.Preparation(key="idle", prepare=lambda _bed: None)
+    with pytest.raises(LifecycleError, match="pause"), fakes.testbed(RABBIT, prepared=prepared):
+        raise AssertionError("the test must not begin")
+
+
+def test_a_preparation_may_leave_the_vm_paused(logged_in: Counted) -> None:
+    def prepare(bed: alpy.Testbed) -> None:
+        logged_in.preparation.prepare(bed)
+        bed.dut.pause()
+
+    prepared = alpy.Preparation(key="paused", prepare=prepare)
+    with fakes.testbed(RABBIT, world=world(), prepared=prepared) as bed:
+        use(bed)
+
+
+def test_a_preparation_without_a_key_is_refused() -> None:
+    with pytest.raises(InvalidValueError, match="key"):
+        alpy.Preparation(key=" ", prepare=lambda _bed: None)
+
+
+def test_an_unprepared_testbed_cannot_be_saved() -> None:
+    with fakes.testbed(RABBIT) as bed:
+        bed.dut.start()
+        with pytest.raises(SavedStateError):
+            bed.save(Path("/somewhere"))
