@@ -134,7 +134,7 @@ def _ports(
             holdings=holdings,
             digest=RememberedDigest(states / "contents"),
         ),
-        saved_states=StateCache(folder=states, clock=clock),
+        saved_states=StateCache(folder=states, clock=clock, holdings=holdings),
     )
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from pathlib import Path
+from typing import Final
 
 from attrs import frozen
 
@@ -15,6 +17,8 @@ from carrot.build import TOOLS_IMAGE
 log = alpy.get_logger("carrot.traffic")
 
 _IPERF3_PORT = 5201
+# The Python of the host, for a node: no image of ours needs to have one.
+_HOST_PYTHON: Final = {"/usr": "/usr:ro", "/usr/lib": "/lib:ro", "/usr/lib64": "/lib64:ro"}
 
 
 @frozen(kw_only=True)
@@ -91,3 +95,18 @@ def http_answers(node: alpy.Node, url: str, *, times: int, timeout: float = 30) 
     answers = Counter(result.stdout.split())
     log.info("HTTP answered", url=url, **answers)
     return answers
+
+
+def send_frames(node: alpy.Node, what: int | str, *, timeout: float = 60) -> None:
+    """Send frames as fast as *node* can: so many numbered ones, or the "peculiar" ones.
+
+    Both are those of `carrot.frames`. Needs the host's /usr/bin/python3.
+    """
+    node.run(
+        ["/usr/bin/python3", "-B", "/frames.py", str(what)],
+        image=TOOLS_IMAGE,
+        timeout=timeout,
+        volumes=_HOST_PYTHON,
+        options={"init": False},  # Docker would put its init into the read-only /usr
+        files={"/frames.py": Path(__file__).with_name("frames.py")},
+    )

@@ -1,18 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Folders that nobody else can look into or write."""
+"""Folders of the user's own."""
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 
+def user_cache(environment: Mapping[str, str]) -> Path:
+    """Where all that can be made again is kept: $ALPY_CACHE, or alpy in the user's cache."""
+    if chosen := environment.get("ALPY_CACHE"):
+        return Path(chosen).absolute()
+    if cache := environment.get("XDG_CACHE_HOME"):
+        return Path(cache).absolute() / "alpy"
+    return Path.home() / ".cache" / "alpy"
+
+
 def make_private(folder: Path) -> str | None:
-    """Make *folder* if need be. Why it can't be relied on; None if it can."""
+    """Make *folder*, for our eyes only, if need be. Why it is not that; None if it is."""
     # In a folder for all, somebody else may have put a link or a folder of theirs in this place.
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in (*reversed(folder.parents), folder):
+            each.mkdir(mode=0o700, exist_ok=True)
         status = folder.lstat()
     except OSError as error:
         return os.strerror(error.errno or 0)

@@ -15,6 +15,7 @@ from alpy.core.errors import (
     InvalidValueError,
     SavedStateError,
 )
+from alpy.core.lifecycle import VmState
 from alpy.core.narrative import get_logger, step
 
 if TYPE_CHECKING:
@@ -45,6 +46,15 @@ class Preparation:
 
     key: str = field(validator=_not_empty)
     prepare: Callable[[Testbed], None]
+
+    def carry_out(self, bed: Testbed) -> None:
+        """Bring *bed* into that state, and pause its VM there.
+
+        Raises what *prepare* raises, and what `Dut.pause` does.
+        """
+        self.prepare(bed)
+        if bed.dut.state is not VmState.PAUSED:
+            bed.dut.pause()
 
 
 @define(kw_only=True, eq=False)
@@ -79,13 +89,22 @@ class StartingPoint:
 
     def _make(self, folder: Path) -> None:
         with step(log, "Prepare the appliance, once for all tests", key=self.preparation.key):
-            try:
-                with self.workshop() as bed:
-                    self.preparation.prepare(bed)
-                    bed.save(folder)
-            except SavedStateError as error:
-                self._do_without(error)
-                return
+            with self.workshop() as bed:
+                self.preparation.carry_out(bed)
+                is_saved = self._save(bed, folder)
+            if is_saved:
+                self._keep()
+
+    def _save(self, bed: Testbed, folder: Path) -> bool:
+        # No exception leaves the workshop for this: what its teardown finds is raised as ever.
+        try:
+            bed.save(folder)
+        except (SavedStateError, HostError) as error:
+            self._do_without(error)
+            return False
+        return True
+
+    def _keep(self) -> None:
         try:
             self.folder = self.states.keep()
         except HostError as error:
@@ -102,6 +121,11 @@ class StartingPoint:
 
     def _do_without(self, error: AlpyError) -> None:
         log.warning(f"No saved state: {error}. Boot and prepare instead")
+        try:
+            # Others wait for what this one would have made. It is owed too, if this fails.
+            self.states.release()
+        except HostError as fault:
+            log.warning(f"Its place in the cache stays taken till the end of the test: {fault}")
 
 
 def starting_point(

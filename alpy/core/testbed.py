@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -17,13 +16,13 @@ from alpy.core.errors import (
     LifecycleError,
     MachineDiedError,
     MachineStoppedError,
-    SavedStateError,
 )
+from alpy.core.launch import Launch
 from alpy.core.lifecycle import VmState
 from alpy.core.link import Link, LinkCounters
 from alpy.core.narrative import add_sink, get_logger, remove_sink, step
 from alpy.core.node import Node
-from alpy.core.ports import CaptureSummary, Console, Ports, Tap
+from alpy.core.ports import CaptureSummary, Console, Ports
 from alpy.core.preparation import StartingPoint
 from alpy.core.room import Room
 from alpy.core.running_app import Bench
@@ -62,15 +61,24 @@ class Testbed:
         default=Factory(lambda self: Teardown(report=self._report), takes_self=True), init=False
     )
     _leaves_something: bool = field(default=False, init=False)
-    _console: Console | None = field(default=None, init=False)
     _entered: bool = field(default=False, init=False)
     _in_use: bool = field(default=False, init=False)
     _over: bool = field(default=False, init=False)
     _bench: Bench = field(init=False)
+    _launch: Launch = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         ports, limits, watch = self.ports, self.limits, self._look_around
         self.dut = Dut(machine=ports.machine, clock=ports.clock, limits=limits, watch=watch)
+        self._launch = Launch(
+            topology=self.topology,
+            ports=ports,
+            limits=limits,
+            dut=self.dut,
+            watch=watch,
+            start=self.start,
+            savable=self.savable,
+        )
         self._bench = Bench(
             ports=ports,
             teardown=self._teardown,
@@ -87,11 +95,7 @@ class Testbed:
         Raises:
             LifecycleError: the testbed was not entered yet.
         """
-        if self._console is None:
-            raise LifecycleError(
-                step="use the console of", state="not launched yet", allowed=["enter the testbed"]
-            )
-        return self._console
+        return self._launch.console
 
     @property
     def is_prepared(self) -> bool:
@@ -128,21 +132,18 @@ class Testbed:
         self._settle(fault)
 
     def save(self, folder: Path) -> None:
-        """Pause the VM, and save its state in the empty *folder*; see `alpy.Preparation`.
+        """Save the state of the paused VM in the empty *folder*; see `alpy.Preparation`.
 
         Raises:
             SavedStateError: it can't be saved.
+            HostError: the folder can't be written.
         """
-        if self.dut.state is not VmState.PAUSED:
-            self.dut.pause()
         with step(log, "Save the state of the appliance"):
             self.ports.machine.save(folder)
 
     def _prepare_here(self) -> None:
         if self.start and not self.start.folder:
-            self.start.preparation.prepare(self)
-            if self.dut.state is not VmState.PAUSED:
-                self.dut.pause()
+            self.start.preparation.carry_out(self)
 
     def _demand_use(self) -> None:
         if not self._in_use:
@@ -182,7 +183,10 @@ class Testbed:
             self._teardown.owe("tap interfaces", self.ports.skeleton.remove_taps)
             taps = self.ports.skeleton.create_taps(self.topology.links)
         with step(log, "Start QEMU, its virtual CPU paused"):
-            self._launch(taps)
+            for link in self.topology.links:
+                capture = partial(self._check_capture, link)
+                self._teardown.owe_check(f"capture of link {link.number}", capture)
+            self._launch.take(taps, self._teardown)
         with step(log, "Create nodes"):
             self._teardown.owe("nodes", self.ports.skeleton.remove_nodes)
             self.ports.skeleton.create_nodes(self.topology.links)
@@ -227,49 +231,6 @@ class Testbed:
     def _audit_process(self) -> None:
         if left := self.ports.audit.of_process():
             raise LeakError(leftovers=left, remedy="It goes when this process ends")
-
-    def _launch(self, taps: Sequence[Tap]) -> None:
-        owed = self._teardown
-        for link in self.topology.links:
-            owed.owe_check(f"capture of link {link.number}", partial(self._check_capture, link))
-        owed.owe("QEMU", self.ports.machine.kill)
-        owed.owe("console", self._close_console)
-        owed.owe("monitor", self.dut.disconnect)
-        start = self.start
-        if not (start and start.folder):
-            self._start_machine(taps)
-            return
-        try:
-            self._start_machine(taps, saved=start.folder)
-            self.ports.saved_states.release()
-        except SavedStateError as error:
-            self.ports.machine.kill()
-            self.dut.never_launched()
-            start.give_up(error)
-            self._start_machine(taps)
-
-    def _start_machine(self, taps: Sequence[Tap], *, saved: Path | None = None) -> None:
-        machine = self.ports.machine
-        machine.launch(
-            self.topology,
-            taps,
-            self.ports.run_directory,
-            saved=saved,
-            savable=self.savable,
-        )
-        self.dut.launched(restored=saved is not None)
-        self._console = machine.open_console(watch=self._look_around)
-        self.dut.connect(
-            machine.connect_monitor(
-                timeout=self.limits.launch,
-                command_timeout=self.limits.monitor,
-                watch=self._look_around,
-            )
-        )
-
-    def _close_console(self) -> None:
-        if self._console is not None:
-            self._console.close()
 
     def _read_counters(self) -> None:
         self.counters = tuple(self.ports.skeleton.counters(self.topology.links))

@@ -12,6 +12,7 @@ from typing import Final
 
 from attrs import frozen
 
+from alpy.adapters.private_folder import user_cache
 from carrot.build.appliance import (
     INITRD,
     KERNEL,
@@ -19,7 +20,7 @@ from carrot.build.appliance import (
     UEFI_DISK,
     build_appliance,
 )
-from carrot.build.cache import build_lock, build_once, cache_directory, digest_of
+from carrot.build.cache import build_lock, build_once, digest_of
 from carrot.build.container_images import (
     BUSYBOX_IMAGE,
     IMAGES,
@@ -106,7 +107,7 @@ def ensure_images(cache: Path | None = None, *, rebuild: bool = False) -> None:
 
 
 def _cache(chosen: Path | None) -> Path:
-    return chosen.absolute() if chosen else cache_directory(os.environ)
+    return chosen.absolute() if chosen else user_cache(os.environ)
 
 
 def _outdated(wanted: dict[ImageRecipe, str]) -> list[ImageRecipe]:

@@ -16,15 +16,6 @@ from carrot.build.host_programs import BuildError, log
 _UNFINISHED: Final = "unfinished-"
 
 
-def cache_directory(environment: Mapping[str, str]) -> Path:
-    """Where artefacts are kept: $ALPY_CACHE, or alpy in the user's cache directory."""
-    if chosen := environment.get("ALPY_CACHE"):
-        return Path(chosen).absolute()
-    if user_cache := environment.get("XDG_CACHE_HOME"):
-        return Path(user_cache).absolute() / "alpy"
-    return Path.home() / ".cache" / "alpy"
-
-
 def digest_of(facts: Iterable[str], files: Mapping[str, bytes]) -> str:
     """One name for all that goes into an artefact; another content is another name."""
     digest = hashlib.sha256()

@@ -313,3 +313,18 @@ def test_a_linux_goes_on_with_its_links_up_and_announces_nothing_by_itself(lives
         kinds = [frame[12:14] for frame in read_frames(rig.run.file(f"link{link}.pcap"))]
         assert not {ARP, RARP} & set(kinds)
     assert whole_digest(lives.state / "memory") == saved
+
+
+def test_a_restored_linux_can_be_reset_and_shut_down(lives: Lives) -> None:
+    rig, monitor, console = lives.launch(linux, links=2, savable=True)
+    monitor.start()
+    rabbit.login(console)
+    monitor.pause()
+    rig.machine.save(lives.state)
+    lives.finish()
+    _, monitor, console = lives.restore(linux, links=2)
+    monitor.start()
+    monitor.reset()
+    rabbit.login(console)
+    monitor.press_power_button()
+    monitor.wait_for_event("SHUTDOWN", timeout=20)

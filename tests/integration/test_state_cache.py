@@ -157,7 +157,7 @@ def test_only_the_owner_can_look_into_the_cache(rig: CacheRig) -> None:
 def test_a_cache_that_cannot_be_made_is_an_error_of_the_host(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     cache = StateCache(folder=tmp_path / "file" / "states", clock=SystemClock())
-    with pytest.raises(HostError, match="ALPY_CACHE"):
+    with pytest.raises(HostError, match="ALPY_STATES"):
         cache.find(ONE, timeout=0)
 
 
@@ -232,6 +232,7 @@ def test_where_it_is_says_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
     assert cache_folder({}) == Path("/home/me/.cache/alpy/states")
     assert cache_folder({"XDG_CACHE_HOME": "/c"}) == Path("/c/alpy/states")
     assert cache_folder({"XDG_CACHE_HOME": "/c", "ALPY_CACHE": "/d"}) == Path("/d/states")
+    assert cache_folder({"ALPY_CACHE": "/d", "ALPY_STATES": "/e"}) == Path("/e")
 
 
 def test_the_manifest_tells_people_what_it_is(folder: Path) -> None:

@@ -11,14 +11,12 @@ import pytest
 import alpy
 from alpy.adapters.pcap import read_frames
 from alpy.core.waiting import wait_until
-from carrot import rabbit
-from tests.integration.frames import ETHER_TYPE, numbered_frames, peculiar_frames
+from carrot import rabbit, traffic
+from carrot.frames import ETHER_TYPE, numbered_frames, peculiar_frames
 
 pytestmark = [pytest.mark.docker, pytest.mark.qemu]
 
 COUNT = 100_000
-# The Python of the host, for a node: no image of ours needs to have one.
-HOST_PYTHON = {"/usr": "/usr:ro", "/usr/lib": "/lib:ro", "/usr/lib64": "/lib64:ro"}
 
 
 @pytest.fixture
@@ -28,16 +26,6 @@ def bed(tmp_path: Path) -> Iterator[alpy.Testbed]:
         bed.dut.start()
         rabbit.cross_connect(rabbit.login(bed.console), 0, 1)
         yield bed
-
-
-def send(bed: alpy.Testbed, what: str) -> None:
-    bed.nodes[0].run(
-        ["/usr/bin/python3", "-B", "/frames.py", what],
-        image=rabbit.TOOLS,
-        volumes=HOST_PYTHON,
-        options={"init": False},  # Docker would put its init into the read-only /usr
-        files={"/frames.py": Path(__file__).with_name("frames.py")},
-    )
 
 
 def wait_for_frames_out(bed: alpy.Testbed, count: int) -> None:
@@ -56,7 +44,7 @@ def captured(bed: alpy.Testbed, link: int) -> Iterator[bytes]:
 def test_a_hundred_thousand_frames_of_every_length_pass_whole_and_in_order(
     bed: alpy.Testbed,
 ) -> None:
-    send(bed, str(COUNT))
+    traffic.send_frames(bed.nodes[0], COUNT)
     wait_for_frames_out(bed, COUNT)
     bed.dut.pause()
     for link in (0, 1):
@@ -70,7 +58,7 @@ def test_a_hundred_thousand_frames_of_every_length_pass_whole_and_in_order(
 def test_frames_that_others_eat_or_change_pass_unmodified(bed: alpy.Testbed) -> None:
     sent = peculiar_frames()
     before = bed.nodes[1].counters().frames_out
-    send(bed, "peculiar")
+    traffic.send_frames(bed.nodes[0], "peculiar")
     wait_for_frames_out(bed, before + len(sent))
     bed.dut.pause()
     for link in (0, 1):

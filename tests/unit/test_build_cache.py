@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from carrot.build.cache import build_once, cache_directory, digest_of, read_files
+from carrot.build.cache import build_once, digest_of, read_files
 from carrot.build.host_programs import BuildError
 
 
@@ -31,13 +31,6 @@ def test_a_renamed_file_is_read_under_its_new_name(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc" / "hosts").write_bytes(b"here")
     assert read_files(tmp_path) == {"etc/hosts": b"here"}
-
-
-def test_the_cache_is_where_the_user_wants_it() -> None:
-    environment = {"ALPY_CACHE": "/a", "XDG_CACHE_HOME": "/x"}
-    assert cache_directory(environment) == Path("/a")
-    assert cache_directory({"XDG_CACHE_HOME": "/x"}) == Path("/x/alpy")
-    assert cache_directory({}) == Path.home() / ".cache" / "alpy"
 
 
 def test_what_was_built_appears_whole_and_is_not_built_again(tmp_path: Path) -> None:

@@ -141,10 +141,9 @@ class QemuMachine:
             files=self._files,
             clock=self._clock,
             timeout=self._limits.launch,
+            holdings=self._holdings,
         )
         memory = self._state.open()
-        if memory and memory.shared:  # a new file; one that was saved is everybody's
-            self._holdings.note(memory.fd, "machine")
         overlays = self._files.create_overlays(topology.appliance.disks)
         firmware = self._files.copy_firmware(topology.appliance.firmware)
         acceleration = self._acceleration or self._choose_acceleration(topology.appliance)

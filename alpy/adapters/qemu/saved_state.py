@@ -15,6 +15,7 @@ from typing import Final, Protocol
 
 from attrs import define, field
 
+from alpy.adapters.holdings import Holdings
 from alpy.adapters.qemu.command import MemoryFile
 from alpy.adapters.qemu.working_files import WorkingFiles
 from alpy.adapters.qmp.monitor import QmpMonitor
@@ -100,15 +101,17 @@ def state_of(
     files: WorkingFiles,
     clock: Clock,
     timeout: float,
+    holdings: Holdings,
 ) -> State:
     """For a launch that begins with the state in the folder *saved*, or is *savable*, or neither.
 
     *timeout*: for QEMU to write or read the devices' state, in seconds.
     """
+    mib = appliance.memory_mib
     if saved:
-        return Saved(mib=appliance.memory_mib, folder=saved, clock=clock, timeout=timeout)
+        return Saved(mib=mib, folder=saved, clock=clock, timeout=timeout, holdings=holdings)
     if savable:
-        return Savable(mib=appliance.memory_mib, files=files, clock=clock, timeout=timeout)
+        return Savable(mib=mib, files=files, clock=clock, timeout=timeout, holdings=holdings)
     return Fleeting()
 
 
@@ -138,6 +141,7 @@ class Savable:
     files: WorkingFiles
     clock: Clock
     timeout: float
+    holdings: Holdings
     # For a migration QEMU gives up the right to write to its files, by opening them anew.
     files_stay = True
     _memory: int = field(default=-1, init=False)
@@ -146,6 +150,7 @@ class Savable:
     def open(self) -> MemoryFile:
         try:
             self._memory = os.memfd_create("alpy-memory", os.MFD_CLOEXEC)
+            self.holdings.note(self._memory, "machine")
             os.ftruncate(self._memory, self.mib << 20)
         except OSError as error:
             raise HostError(
@@ -182,6 +187,7 @@ class Savable:
     def _save_devices(self, monitor: QmpMonitor, path: Path) -> None:
         target = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
+            self.holdings.note(target, "machine")
             _migrate(monitor, "migrate", target, clock=self.clock, timeout=self.timeout)
         finally:
             os.close(target)
@@ -195,23 +201,28 @@ class Saved:
     folder: Path
     clock: Clock
     timeout: float
+    holdings: Holdings
     files_stay = False
-    _open: list[int] = field(factory=list, init=False)
+    _open: list[_File] = field(factory=list, init=False)
 
     def open(self) -> MemoryFile:
         try:
             # QEMU wants to write here, but that reaches its own memory alone.
             for name, mode in ((MEMORY, os.O_RDWR), (DEVICES, os.O_RDONLY)):
-                self._open.append(os.open(self.folder / name, mode | os.O_CLOEXEC))
+                file = _File(os.open(self.folder / name, mode | os.O_CLOEXEC))
+                self._open.append(file)
+                # Other runs in this process may have opened it too, and in this way.
+                self.holdings.note_holder(file, "machine")
         except OSError as error:
             reason = f"{name}: {os.strerror(error.errno or 0)}"
             raise SavedStateError(state=str(self.folder), reason=reason) from error
-        if (size := os.fstat(self._open[0]).st_size) != self.mib << 20:
+        memory = self._open[0].fileno()
+        if (size := os.fstat(memory).st_size) != self.mib << 20:
             raise SavedStateError(state=str(self.folder), reason=f"{MEMORY}: {size} bytes")
-        return MemoryFile(fd=self._open[0], shared=False)
+        return MemoryFile(fd=memory, shared=False)
 
     def connected(self, monitor: QmpMonitor) -> None:
-        source = self._open[1]
+        source = self._open[1].fileno()
         try:
             _migrate(monitor, "migrate-incoming", source, clock=self.clock, timeout=self.timeout)
         except AlpyError as error:
@@ -225,7 +236,21 @@ class Saved:
 
     def close(self) -> None:
         while self._open:
-            os.close(self._open.pop())
+            self._open.pop().close()
+
+
+@define
+class _File:
+    """A file that we have open, until it is closed."""
+
+    _descriptor: int
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
 
 
 def _migrate(

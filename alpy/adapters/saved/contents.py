@@ -13,6 +13,7 @@ from typing import Final
 
 from attrs import frozen
 
+from alpy.adapters.private_folder import make_private
 from alpy.adapters.sparse import digest_filled
 from alpy.core.errors import ApplianceFileError
 
@@ -66,8 +67,9 @@ class RememberedDigest:
 
     def _remember(self, note: Path, text: str) -> None:
         # It only saves time: no room for it is no fault.
+        if make_private(self.memory):
+            return
         with suppress(OSError):
-            self.memory.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(dir=self.memory)
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 file.write(text)

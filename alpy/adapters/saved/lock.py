@@ -21,6 +21,10 @@ class Lock:
     path: Path
     _descriptor: int = field(default=-1, init=False)
 
+    def fileno(self) -> int:
+        """Its descriptor; less than 0 if it is not held."""
+        return self._descriptor
+
     def share(self) -> bool:
         """Hold it together with others; False if somebody holds it alone. What was held is gone."""
         return self._hold(fcntl.LOCK_SH)

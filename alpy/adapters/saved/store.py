@@ -15,7 +15,8 @@ from uuid import uuid4
 
 from attrs import define, field, frozen
 
-from alpy.adapters.private_folder import make_private
+from alpy.adapters.holdings import Holdings
+from alpy.adapters.private_folder import make_private, user_cache
 from alpy.adapters.saved.entry import fault_of, last_use_of, name_of, size_of, write_manifest
 from alpy.adapters.saved.lock import Lock
 from alpy.core.errors import AlpyError, HostError
@@ -52,6 +53,7 @@ class StateCache:
     _folder: Path
     _clock: Clock
     _limit: int = DEFAULT_LIMIT
+    _holdings: Holdings = field(factory=Holdings)
     _key: str = field(default="", init=False)
     _identity: Mapping[str, str] = field(factory=dict, init=False)
     _lock: Lock | None = field(default=None, init=False)
@@ -63,7 +65,7 @@ class StateCache:
             raise self._refusal(fault)
         text = json.dumps(dict(identity), sort_keys=True)
         self._key, self._identity = sha256(text.encode()).hexdigest()[:_KEY_LENGTH], identity
-        self._lock = Lock(self._entry.with_suffix(_LOCK))
+        self._lock = self._lock_of(self._key)
         with self._translated():
             self._remove_leftovers()
             if not self._try_to_find():
@@ -94,18 +96,21 @@ class StateCache:
     def discard(self, reason: str) -> None:
         if self._lock is None:
             raise self._refusal("discard: no state was found")
-        _log.warning("A saved state was removed", state=self._key, why=reason)
+        _log.info("A saved state was removed", state=self._key, why=reason)
         with self._translated():
             self._remove_entry(self._entry)
         self.release()
 
     def release(self) -> None:
-        if self._is_ours:
-            _remove(self._entry.with_suffix(_MAKING))
-        self._is_ours = False
-        lock, self._lock = self._lock, None
-        if lock:
-            lock.release()
+        try:
+            if self._is_ours and self._lock:
+                with self._translated():
+                    _remove(self._entry.with_suffix(_MAKING))
+                    self._lock.forget()
+        finally:
+            lock, self._lock, self._is_ours = self._lock, None, False
+            if lock:
+                lock.release()
 
     def entries(self) -> list[SavedEntry]:
         """All states, the longest unused first."""
@@ -174,7 +179,7 @@ class StateCache:
 
     def _try_to_remove(self, key: str) -> bool:
         """Whether the state could be removed: nobody uses it."""
-        lock = Lock(self._folder / f"{key}{_LOCK}")
+        lock = self._lock_of(key)
         if not lock.own():
             return False
         try:
@@ -197,11 +202,19 @@ class StateCache:
         for grave in self._folder.glob(f"*{_GONE}*"):
             shutil.rmtree(grave, ignore_errors=True)
         for making in self._folder.glob(f"*{_MAKING}"):
-            lock = Lock(making.with_suffix(_LOCK))
-            if lock.own():
-                _remove(making)
-                lock.forget()
-            lock.release()
+            lock = self._lock_of(making.stem)
+            try:
+                if lock.own():
+                    _remove(making)
+                    lock.forget()
+            finally:
+                lock.release()
+
+    def _lock_of(self, key: str) -> Lock:
+        lock = Lock(self._folder / f"{key}{_LOCK}")
+        # Its file is for all; so is the way in which they open it.
+        self._holdings.note_holder(lock, "saved states")
+        return lock
 
     def _check_ours(self, step: str) -> None:
         if not self._is_ours:
@@ -220,17 +233,15 @@ class StateCache:
         return HostError(
             asked=f"saved states in {self._folder}",
             found=found,
-            remedy="Make room there, or choose another folder by ALPY_CACHE",
+            remedy="Make room there, or choose another folder by ALPY_STATES",
         )
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:
-    """Where states are kept: below $ALPY_CACHE, or alpy in the user's cache directory."""
-    if chosen := environment.get("ALPY_CACHE"):
-        return Path(chosen).absolute() / "states"
-    if user_cache := environment.get("XDG_CACHE_HOME"):
-        return Path(user_cache).absolute() / "alpy" / "states"
-    return Path.home() / ".cache" / "alpy" / "states"
+    """Where states are kept: $ALPY_STATES, or a folder of alpy's cache."""
+    if chosen := environment.get("ALPY_STATES"):
+        return Path(chosen).absolute()
+    return user_cache(environment) / "states"
 
 
 def _remove(folder: Path) -> None:

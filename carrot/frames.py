@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ethernet frames that can be told apart, and a program that sends them as fast as it can.
 
-It runs inside a node too, where there is nothing but Python: it imports no other package.
+`carrot.traffic.send_frames` runs it in a node, where there is nothing but Python: it imports no
+other package.
 """
 
 from __future__ import annotations
