@@ -6,14 +6,11 @@ import argparse
 import re
 import statistics
 import tempfile
-from pathlib import Path
 
 import alpy
 from carrot import rabbit, traffic
 
 FRAMES = 100_000
-SENDER = Path(__file__).parents[1] / "tests" / "integration" / "frames.py"
-HOST_PYTHON = {"/usr": "/usr:ro", "/usr/lib": "/lib:ro", "/usr/lib64": "/lib64:ro"}
 
 
 def lost_in_a_burst(queue_length: int) -> int:
@@ -21,13 +18,7 @@ def lost_in_a_burst(queue_length: int) -> int:
     with tempfile.TemporaryDirectory() as folder, testbed(queue_length, folder) as bed:
         bed.dut.start()
         rabbit.cross_connect(rabbit.login(bed.console), 0, 1)
-        bed.nodes[0].run(
-            ["/usr/bin/python3", "-B", "/frames.py", str(FRAMES)],
-            image=rabbit.TOOLS,
-            volumes=HOST_PYTHON,
-            options={"init": False},
-            files={"/frames.py": SENDER},
-        )
+        traffic.send_frames(bed.nodes[0], FRAMES)
         return bed.nodes[0].counters().dropped_in
 
 

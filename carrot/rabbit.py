@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterable
 from typing import Any, Final
@@ -91,11 +92,14 @@ def start(bed: alpy.Testbed, *, timeout: float = _BOOT_TIMEOUT) -> alpy.Shell:
 
 def route(shell: alpy.Shell, *addresses: str | Iterable[str]) -> None:
     """Give interface N the N-th of *addresses* (one, or several) and raise it."""
+    commands: list[list[str]] = []
+    for number, given in enumerate(addresses):
+        for address in [given] if isinstance(given, str) else given:
+            commands.append(["ip", "address", "add", address, "dev", f"eth{number}"])
+        commands.append(["ip", "link", "set", "dev", f"eth{number}", "up"])
     with alpy.step(log, "Configure interfaces"):
-        for number, given in enumerate(addresses):
-            for address in [given] if isinstance(given, str) else given:
-                shell.run(["ip", "address", "add", address, "dev", f"eth{number}"])
-            shell.run(["ip", "link", "set", "dev", f"eth{number}", "up"])
+        # All in one: what takes time is the way there and back.
+        shell.run(" && ".join(map(shlex.join, commands)))
 
 
 def set_forwarding(shell: alpy.Shell, *, on: bool) -> None:
