@@ -94,9 +94,10 @@ def route(shell: alpy.Shell, *addresses: str | Iterable[str]) -> None:
     """Give interface N the N-th of *addresses* (one, or several) and raise it."""
     commands: list[list[str]] = []
     for number, given in enumerate(addresses):
-        for address in [given] if isinstance(given, str) else given:
-            commands.append(["ip", "address", "add", address, "dev", f"eth{number}"])
-        commands.append(["ip", "link", "set", "dev", f"eth{number}", "up"])
+        device = ["dev", f"eth{number}"]
+        several = [given] if isinstance(given, str) else given
+        commands += (["ip", "address", "add", address, *device] for address in several)
+        commands.append(["ip", "link", "set", *device, "up"])
     with alpy.step(log, "Configure interfaces"):
         # All in one: what takes time is the way there and back.
         shell.run(" && ".join(map(shlex.join, commands)))

@@ -212,29 +212,9 @@ class DockerEngine:
     def remove_by(self, reference: str, *, name: str) -> None:
         """Remove as `remove` does, any container, by its id or full name; *name* is for people."""
         log.debug("remove container", name=name)
-        with translated(f"remove container {name}"):
-            try:
-                self.client.api.remove_container(reference, force=True, v=True)
-            except docker.errors.APIError as error:
-                if is_gone(error):
-                    return
-                # 409: somebody else's removal, or Docker's own after the end, is under way.
-                if not is_conflict(error):
-                    raise
-                self._wait_until_gone(reference, name)
-
-    def containers(self, *labels: str) -> Sequence[Mapping[str, Any]]:
-        """Docker's short record of every container that has *labels*, running or not."""
-        with translated("list containers"):
-            found: Sequence[Mapping[str, Any]] = self.client.api.containers(
-                all=True, filters={"label": list(labels)}
-            )
-            return found
-
-    def _wait_until_gone(self, reference: str, name: str) -> None:
         try:
             wait_until(
-                lambda: self._is_gone(reference, name),
+                lambda: self._try_to_remove(reference, name),
                 awaited=f"the end of container {name}",
                 timeout=self.limits.container,
                 clock=self.clock,
@@ -245,6 +225,28 @@ class DockerEngine:
                 found="its removal began, but it is still there",
                 remedy=f"Remove it by hand: docker rm --force {reference}",
             ) from error
+
+    def _try_to_remove(self, reference: str, name: str) -> bool:
+        with translated(f"remove container {name}"):
+            try:
+                self.client.api.remove_container(reference, force=True, v=True)
+            except docker.errors.APIError as error:
+                if is_gone(error):
+                    return True
+                # 409: somebody else's removal, or Docker's own after the end, is under way. One
+                # that a killed daemon has begun ends only when it is asked for again.
+                if not is_conflict(error):
+                    raise
+                return self._is_gone(reference, name)
+        return True
+
+    def containers(self, *labels: str) -> Sequence[Mapping[str, Any]]:
+        """Docker's short record of every container that has *labels*, running or not."""
+        with translated("list containers"):
+            found: Sequence[Mapping[str, Any]] = self.client.api.containers(
+                all=True, filters={"label": list(labels)}
+            )
+            return found
 
     def _is_gone(self, reference: str, name: str) -> bool:
         with translated(f"look for container {name}"):
