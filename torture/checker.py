@@ -107,7 +107,7 @@ def connect(docker_host: str | None = None) -> docker.DockerClient:
 def _containers(runs: Sequence[Run], docker_host: str | None) -> Iterator[Leftover]:
     client = connect(docker_host)
     try:
-        found: list[dict[str, Any]] = client.api.containers(all=True)
+        found = [each for each in client.api.containers(all=True) if _exists(client, each)]
     finally:
         client.close()
     for each in found:
@@ -116,6 +116,17 @@ def _containers(runs: Sequence[Run], docker_host: str | None) -> Iterator[Leftov
             here = run.directory is not None and labels.get("alpy.dir") == str(run.directory)
             if here or labels.get("alpy.run") == run.id or name.startswith(f"alpy-{run.id}-"):
                 yield Leftover("container", name, each["State"], run.id)
+
+
+def _exists(client: docker.DockerClient, listed: dict[str, Any]) -> bool:
+    # dockerd 20.10 that was killed while it removed one goes on listing it, and has no such thing.
+    if listed["State"] != "dead":
+        return True
+    try:
+        client.api.inspect_container(listed["Id"])
+    except docker.errors.NotFound:
+        return False
+    return True
 
 
 def _taps(runs: Sequence[Run]) -> Iterator[Leftover]:

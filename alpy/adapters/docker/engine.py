@@ -246,7 +246,13 @@ class DockerEngine:
             found: Sequence[Mapping[str, Any]] = self.client.api.containers(
                 all=True, filters={"label": list(labels)}
             )
-            return found
+        # A daemon that was killed while it removed one lists that as dead until it is started
+        # again, though there is nothing any more that it could remove.
+        return [
+            each
+            for each in found
+            if each["State"] != "dead" or not self._is_gone(each["Id"], "that is dead")
+        ]
 
     def _is_gone(self, reference: str, name: str) -> bool:
         with translated(f"look for container {name}"):
