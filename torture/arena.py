@@ -41,6 +41,8 @@ class Arena:
     """Whether Rabbit's forward-ipv4 lives here, and not the tiny guest."""
     lines: int = 1
     """How many lines it writes to its debug.log."""
+    prepared: bool = False
+    """Whether the lives start from a saved state, of a cache in the arena's folder."""
     daemon: PrivateDaemon | None = None
     """The Docker daemon that the lives talk to, if not the host's."""
     victims: list[Victim] = field(factory=list, init=False)
@@ -62,6 +64,15 @@ class Arena:
     ) -> None:
         self._stack.close()
 
+    def prepare_lives(self) -> None:
+        """Let all lives that follow start from one saved state."""
+        self.prepared, self.names = True, [self.chance.choice(self.names)]
+
+    @property
+    def cache(self) -> Path:
+        """Where the lives' saved states are."""
+        return self.folder / "states"
+
     @property
     def docker_host(self) -> str | None:
         """Where the daemon listens; None for the usual place."""
@@ -79,12 +90,16 @@ class Arena:
         directory = run_dir or self.folder / f"run{len(self.victims)}"
         image = self.images / self.chance.choice(self.names)
         life = [str(_RABBIT)] if self.rabbit else ["-m", "torture.life", str(image), *options]
-        return self._start([*life, "--run-dir", str(directory)], run_dir=directory, path=path)
+        words = [*life, "--run-dir", str(directory), *self._preparation()]
+        return self._start(words, run_dir=directory, path=path)
 
     def start_in_common_folder(self) -> Victim:
         """A life that chooses its run directory itself, below the arena's folder."""
         image = self.images / self.chance.choice(self.names)
-        return self._start(["-m", "torture.life", str(image)])
+        return self._start(["-m", "torture.life", str(image), *self._preparation()])
+
+    def _preparation(self) -> list[str]:
+        return ["--prepared"] if self.prepared else []
 
     def start_sweep(self) -> Victim:
         """What removes the remains of dead runs: the command, or a life that begins."""
@@ -136,7 +151,12 @@ class Arena:
         return victim
 
     def _environment(self, path: Path | None) -> dict[str, str]:
-        variables = os.environ | {"PYTHONPATH": str(ROOT)}
+        variables = os.environ | {
+            "PYTHONPATH": str(ROOT),
+            "ALPY_STATES": str(self.cache),
+            # They would wait for each other, and nothing strikes who waits in a line.
+            "ALPY_SLOTS_CPUS": "64",
+        }
         if self.docker_host:
             variables["DOCKER_HOST"] = self.docker_host
         if path:

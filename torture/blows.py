@@ -12,9 +12,11 @@ from typing import Final
 
 from torture.arena import Arena
 from torture.parts import kill
+from torture.states import damage, entries, made_in, warnings_in
 from torture.victim import Moment, Victim
 
 _CROWD: Final = (4, 8)
+_LIFE_SECONDS: Final = 120.0
 STOPPED_SECONDS: Final = 20.0
 
 
@@ -44,7 +46,7 @@ def kill_python_and_guard(arena: Arena) -> None:
 def _kill_both(victim: Victim) -> None:
     # Stopped first, so that it can't see its guard die, or start one more thing.
     victim.process.send_signal(signal.SIGSTOP)
-    if guard := victim.guard():
+    for guard in victim.guards():
         kill(guard)
     victim.process.kill()
 
@@ -91,13 +93,36 @@ def _fill(path: Path) -> None:
         os.close(descriptor)
 
 
+def damage_state(arena: Arena) -> None:
+    """A life makes a state, which is damaged before the next one wants it."""
+    arena.prepare_lives()
+    arena.start().wait(_LIFE_SECONDS)
+    made = entries(arena.cache)
+    if not made:
+        arena.complaints.append("no state was made")
+        return
+    what = damage(made[0], arena.chance)
+    second = arena.start()
+    second.wait(_LIFE_SECONDS)
+    warnings = warnings_in("\n".join(second.log()))
+    if len(warnings) != 1:
+        arena.complaints.append(f"{what}: not told in one warning, but {warnings}")
+
+
 def crowd(arena: Arena) -> None:
+    if arena.chance.random() < 1 / 2:
+        arena.prepare_lives()
     victims = [arena.start_in_common_folder() for _ in range(arena.chance.randint(*_CROWD))]
     if arena.chance.random() < 1 / 2:
         # They are in each other's way: with so many, a life takes a multiple of its time.
         arena.moment = Moment(seconds=arena.chance.uniform(0.3, len(victims) / 2 * arena.seconds))
         victims[0].wait_until(arena.moment)
         victims[0].send(signal.SIGKILL)
+    for victim in victims:
+        victim.wait(_LIFE_SECONDS)
+    makers = sum(made_in(victim.output.read_text(errors="replace")) for victim in victims)
+    if makers > 1 + bool(victims[0].struck_at):
+        arena.complaints.append(f"{makers} of them made the same state")
 
 
 def signal_daemon(number: signal.Signals, arena: Arena) -> None:

@@ -37,6 +37,8 @@ class Campaign:
     trial: int | None = None
     """Of all of them, do only the one with this number."""
     rabbit: bool = True
+    prepared: float = 1 / 3
+    """So many of them start from a saved state; half of these have to make it first."""
     images: Sequence[str] = ("tiny.kernel", "tiny.disk")
     """What the tiny guest comes as. The one with a disk has working files too."""
     life_seconds: float | None = None
@@ -46,7 +48,7 @@ class Campaign:
     _begun: float = field(factory=time.monotonic, init=False)
     folder: Path = field(init=False)
     """Where the evidence of all runs is; only that of trials that went wrong is kept."""
-    _measured: dict[bool, tuple[float, int]] = field(factory=dict, init=False)
+    _measured: dict[tuple[bool, bool, bool], tuple[float, int]] = field(factory=dict, init=False)
     _daemon: PrivateDaemon | None = field(default=None, init=False)
 
     def run(self) -> None:
@@ -93,13 +95,16 @@ class Campaign:
         fault = FAULTS[name]
         alone = fault.single and fault.refused is None and not fault.daemon
         rabbit = self.rabbit and alone and not number % _EVERY
-        seconds, lines = self._life(rabbit)
+        # Of its own, so that each trial can be repeated without those before.
+        chance = random.Random(f"{self.seed} {number}")  # noqa: S311
+        prepared = alone and chance.random() < self.prepared
+        finds = prepared and chance.random() < 1 / 2
+        seconds, lines = self._life(rabbit, prepared, finds)
         folder = self.folder / f"{number:04}-{name}"
         folder.mkdir()
         arena = Arena(
             folder=folder,
-            # Of its own, so that each trial can be repeated without those before.
-            chance=random.Random(f"{self.seed} {number}"),  # noqa: S311
+            chance=chance,
             images=self.folder,
             names=self.images,
             seconds=seconds,
@@ -107,13 +112,17 @@ class Campaign:
             rabbit=rabbit,
             daemon=self._own_daemon() if fault.daemon else None,
         )
+        if finds:
+            self._bring_state(arena)
+        if prepared:
+            arena.prepare_lives()
         with arena:
             verdict = inflict(fault, arena)
             struck = [victim.struck_at for victim in arena.victims if victim.struck_at]
             if verdict.outcome is not Outcome.CLEAN and (folder / "full").exists():
                 shutil.copytree(folder / "full", folder / "full-disk", symlinks=True)
         self.verdicts.append((name, verdict))
-        self.tell(f"{self._progress(number)} {name} {_story(verdict, rabbit)}")
+        self.tell(f"{self._progress(number)} {name} {_story(verdict, arena)}")
         for line in verdict.details:
             self.tell(f"    {line}")
         if verdict.outcome is Outcome.CLEAN:
@@ -134,23 +143,51 @@ class Campaign:
             self._daemon.load_images()
         return self._daemon
 
-    def _life(self, rabbit: bool) -> tuple[float, int]:
+    def _life(self, rabbit: bool, prepared: bool, finds: bool) -> tuple[float, int]:
         """How long a life takes that nobody disturbs, and how many lines it logs."""
         if self.life_seconds is not None:
-            return self.life_seconds, _LINES
-        if rabbit not in self._measured:
-            folder = self.folder / f"measure-{rabbit}"
+            return self.life_seconds * (1 + (prepared and not finds)), _LINES
+        key = rabbit, prepared, finds
+        if key not in self._measured:
+            folder = self.folder / "-".join(["measure", *map(str, key)])
             folder.mkdir()
-            chance = random.Random(self.seed)  # noqa: S311
-            with Arena(
-                folder=folder, chance=chance, images=self.folder, seconds=0, rabbit=rabbit
-            ) as arena:
+            arena = self._arena(folder, rabbit=rabbit, prepared=prepared)
+            if finds:
+                self._bring_state(arena)
+            with arena:
                 verdict = inflict(FAULTS["none"], arena)
-                lines = len(arena.victims[0].log())
+                victim = arena.victims[0]
+                lines = len(victim.log())
             if verdict.outcome is not Outcome.CLEAN:
                 raise RuntimeError(f"A run fails that nobody disturbs: {verdict.details}")
-            self._measured[rabbit] = verdict.seconds - verdict.cleared, lines
-        return self._measured[rabbit]
+            self._measured[key] = victim.seconds, lines
+        return self._measured[key]
+
+    def _arena(self, folder: Path, *, rabbit: bool, prepared: bool) -> Arena:
+        """One where lives are lived that nobody disturbs."""
+        chance = random.Random(self.seed)  # noqa: S311
+        return Arena(
+            folder=folder,
+            chance=chance,
+            images=self.folder,
+            names=self.images[:1],
+            seconds=0,
+            rabbit=rabbit,
+            prepared=prepared,
+        )
+
+    def _bring_state(self, arena: Arena) -> None:
+        """Let the lives of *arena* find the state that they want; it is made once for all."""
+        folder = self.folder / f"states-{arena.rabbit}"
+        if not folder.exists():
+            folder.mkdir()
+            with self._arena(folder, rabbit=arena.rabbit, prepared=True) as maker:
+                verdict = inflict(FAULTS["none"], maker)
+            if verdict.outcome is not Outcome.CLEAN:
+                raise RuntimeError(f"A run fails that makes a saved state: {verdict.details}")
+        # With the times of its files, by which a state is known to be whole.
+        shutil.copytree(folder / "states", arena.cache)
+        arena.names = self.images[:1]
 
     def table(self) -> str:
         """Fault by outcome, with the slowest notice and the exit statuses that were seen."""
@@ -164,11 +201,12 @@ class Campaign:
         return "\n".join(lines)
 
 
-def _story(verdict: Verdict, rabbit: bool) -> str:
+def _story(verdict: Verdict, arena: Arena) -> str:
     told = f", told after {verdict.told:.2f} s" if verdict.told is not None else ""
     over = f", over after {verdict.lived_on:.1f} s" if verdict.struck else ", not struck"
     return (
-        f"({'rabbit' if rabbit else 'tiny'}) at {verdict.moment}{told}{over}: "
+        f"({'rabbit' if arena.rabbit else 'tiny'}{', prepared' * arena.prepared}) "
+        f"at {verdict.moment}{told}{over}: "
         f"{verdict.outcome.value}, exit {','.join(map(str, verdict.codes))}, "
         f"clear after {verdict.cleared:.1f} s, {verdict.seconds:.1f} s"
     )

@@ -17,7 +17,10 @@ _BYTE_ORDERS: Final = {
 _FILE_HEADER: Final = 24
 _RECORD_HEADER: Final = 16
 # How the record of a run ends: by its guard, or before the process was killed.
-_ENDINGS: Final = ("This run was cut short", "Guard dismissed")
+_CUT_SHORT: Final = "This run was cut short"
+_DISMISSED: Final = "Guard dismissed"
+
+_LAUNCHED: Final = "Start QEMU, its virtual CPU paused... done"
 
 
 def faults_of(directory: Path, *, whole: bool = False, killed: bool = False) -> list[str]:
@@ -36,12 +39,16 @@ def _faults(directory: Path, whole: bool, killed: bool) -> Iterator[str]:
     if stat.S_IMODE(directory.stat().st_mode) & 0o077:
         yield "others may enter it"
     log = (directory / "debug.log").read_bytes().decode()
+    # What a run says that makes a saved state for this one is in both logs.
+    inner = _log_of_preparation(directory)
     if not re.match(r"\S+ run \S+\n", log):
         yield "debug.log does not begin with the id of its run"
-    if killed and "Guard stands by" in log and not any(ending in log for ending in _ENDINGS):
+    # A guard writes to the log of its own run alone.
+    ended = _CUT_SHORT in log or log.count(_DISMISSED) > inner.count(_DISMISSED)
+    if killed and "Guard stands by" in log and not ended:
         yield "debug.log does not say how the run ended"
     # The console is opened right after QEMU's start, and the monitor greets after that.
-    if "Start QEMU, its virtual CPU paused... done" in log:
+    if log.count(_LAUNCHED) > inner.count(_LAUNCHED):
         for name in ("console.log", "qemu.log", "qmp.log"):
             (directory / name).read_bytes()
         if not list(directory.glob("link*.pcap")):
@@ -50,6 +57,13 @@ def _faults(directory: Path, whole: bool, killed: bool) -> Iterator[str]:
         with capture.open("rb") as file:
             for fault in _faults_of_capture(file, whole):
                 yield f"{capture.name}: {fault}"
+
+
+def _log_of_preparation(directory: Path) -> str:
+    try:
+        return (directory / "preparation" / "debug.log").read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def _faults_of_capture(file: BinaryIO, whole: bool) -> Iterator[str]:

@@ -220,8 +220,15 @@ FAULTS: Final[Mapping[str, Fault]] = {
         passes=True,
         single=False,
     ),
+    "state-damaged": Fault(
+        what="a saved state is damaged between two runs; the second has to warn, and to pass",
+        inflict=blows.damage_state,
+        passes=True,
+        single=False,
+    ),
     "crowd": Fault(
-        what="four to eight runs at once in one folder, and perhaps one of them is killed",
+        what="four to eight runs at once in one folder, and perhaps one of them is killed;"
+        " half of the time all want the same saved state",
         inflict=blows.crowd,
         passes=True,
         single=False,

@@ -2,6 +2,7 @@
 """A short life of a real testbed, to be cut short: two links, an app that runs on, some traffic.
 
     python -m torture.life IMAGE [--run-dir DIR] [--linger WAY] [--launch SECONDS] [--qemu=WORD]
+        [--prepared]
 
 IMAGE is a kernel, or a raw disk if its name ends in ".disk". A life that lingers is stuck in one
 wait, and passes only if that is never answered and no fault ends it. It notes on stdout when it
@@ -52,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run-dir", type=Path)
     parser.add_argument("--linger", choices=WAYS_TO_LINGER)
     parser.add_argument("--launch", type=float, default=10)
+    parser.add_argument("--prepared", action="store_true")
     parser.add_argument("--qemu", action="append", default=[], metavar="WORD")
     return parser
 
@@ -68,7 +70,18 @@ def _noted() -> Iterator[None]:
 def _testbed(options: argparse.Namespace) -> alpy.Testbed:
     limits = alpy.Limits(launch=options.launch)
     appliance = tiny_appliance(options.image, *options.qemu)
-    return alpy.testbed(appliance, links=2, run_dir=options.run_dir, limits=limits)
+    prepared = GREETED if options.prepared else None
+    return alpy.testbed(
+        appliance, links=2, run_dir=options.run_dir, limits=limits, prepared=prepared
+    )
+
+
+def _greet(bed: alpy.Testbed) -> None:
+    bed.dut.start()
+    bed.console.expect("Hi", timeout=20)
+
+
+GREETED: Final = alpy.Preparation(key="greeted", prepare=_greet)
 
 
 def tiny_appliance(image: Path, *extra_args: str) -> alpy.Appliance:
@@ -84,8 +97,10 @@ def tiny_appliance(image: Path, *extra_args: str) -> alpy.Appliance:
 def _test(bed: alpy.Testbed, linger: Callable[[alpy.Testbed, float], object] | None) -> None:
     client, server = bed.nodes
     server.start(["sleep", "1000"], image=_BUSYBOX)
-    bed.dut.start()
-    bed.console.expect("Hi", timeout=20)
+    if bed.is_prepared:
+        bed.dut.start()
+    else:
+        _greet(bed)
     client.configure("192.0.2.1/24")
     if linger:
         _linger(partial(linger, bed))

@@ -21,6 +21,7 @@ from torture.evidence import faults_of
 from torture.faults import Fault
 from torture.notes import Truth, judge_blow, judge_refusal, notes_in
 from torture.parts import kill
+from torture.states import entries, faults_of_cache, made_in, processes_with
 from torture.victim import Victim
 
 # A life that was stopped or starved gives up at its own deadlines; they add up to less than this.
@@ -68,6 +69,9 @@ def inflict(fault: Fault, arena: Arena) -> Verdict:
     if left and not fault.guarded:
         left = [each for each in left if not _is_for_the_sweep(each)] or _sweep(arena)
     cleared = time.monotonic() - ended
+    if arena.prepared and not fault.daemon:
+        _check_cache(arena)
+        left = left or _wait_for_nothing(arena)
     broken = _faults_of_evidence(fault, arena)
     truths = [_judge(fault, victim) for victim in arena.victims if fault.raises]
     failed = [*arena.complaints, *filter(None, (truth.complaint for truth in truths))]
@@ -95,7 +99,25 @@ def _outcome(left: Sequence[object], broken: Sequence[str], failed: Sequence[str
 
 
 def _left(arena: Arena) -> list[Leftover]:
-    return leftovers([*arena.runs(), *arena.planted], docker_host=arena.docker_host)
+    found = leftovers([*arena.runs(), *arena.planted], docker_host=arena.docker_host)
+    if any(victim.alive for victim in arena.victims):
+        return found
+    known = {each.name for each in found}
+    return found + [each for each in processes_with(arena.cache) if each.name not in known]
+
+
+def _check_cache(arena: Arena) -> None:
+    """Demand that a later life passes, and starts from the state if there is one."""
+    there = bool(entries(arena.cache))
+    after = arena.start(arena.folder / "after")
+    after.wait(_LIFE_SECONDS)
+    made = made_in(after.output.read_text(errors="replace"))
+    if after.process.returncode or made != (not there):
+        arena.complaints.append(
+            f"a later life with{'' if there else 'out'} a saved state made {made} and ended with"
+            f" {after.process.returncode}; see {after.output}"
+        )
+    arena.complaints += faults_of_cache(arena.cache)
 
 
 def _wait_for_nothing(arena: Arena, go_on: Callable[[], bool] = lambda: True) -> list[Leftover]:

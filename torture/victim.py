@@ -51,6 +51,8 @@ class Victim:
     """The first one that fell on it."""
     lived_on: float = field(default=0.0, init=False)
     """For how many seconds it went on after a fault struck."""
+    seconds: float = field(default=0.0, init=False)
+    """How long it took, once it was waited for."""
     _begun: float = field(factory=time.monotonic, init=False)
 
     @property
@@ -60,6 +62,11 @@ class Victim:
     @property
     def run(self) -> Run | None:
         return run_in(self.run_dir) if self.run_dir else None
+
+    def runs(self) -> list[Run]:
+        """Its run, and that in which it makes a saved state."""
+        folders = [self.run_dir, self.run_dir / "preparation"] if self.run_dir else []
+        return [run for run in map(run_in, folders) if run]
 
     def log(self) -> list[str]:
         if self.run_dir is None:
@@ -107,15 +114,24 @@ class Victim:
 
     def guard(self) -> int | None:
         """Its guard's process id."""
-        return guard_of(self.run, self.process.pid) if self.run else None
+        return next(iter(self.guards()), None)
+
+    def guards(self) -> list[int]:
+        """The process ids of the guards of all its runs."""
+        return [pid for run in self.runs() if (pid := guard_of(run, self.process.pid))]
 
     def qemu(self) -> int | None:
         """QEMU's process id."""
-        return qemu_of(self.run, self.process.pid) if self.run else None
+        found = (qemu_of(run, self.process.pid) for run in self.runs())
+        return next(filter(None, found), None)
 
     def containers(self, role: str, state: str) -> list[str]:
         """The ids of its containers that play *role* and are in *state*, as "running"."""
-        return containers_of(self.run, role, state, self.docker_host) if self.run else []
+        return [
+            container
+            for run in self.runs()
+            for container in containers_of(run, role, state, self.docker_host)
+        ]
 
     def docker(self, call: Callable[[Any], object]) -> None:
         """Let *call* have Docker's API."""
@@ -131,6 +147,7 @@ class Victim:
             self.close()
             return False
         finally:
+            self.seconds = self.seconds or time.monotonic() - self._begun
             if self.blow:
                 self.lived_on = time.monotonic() - self.blow.since
         return True

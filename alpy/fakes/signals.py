@@ -12,20 +12,36 @@ from attrs import define, field
 TERMINATED = 128 + 15
 
 
-@define
+@define(eq=False)
+class _Process:
+    """What all who wait for signals in one process share."""
+
+    depth: int = 0
+    held: BaseException | None = None
+    taker: FakeSignals | None = None
+
+
+@define(eq=False)
 class FakeSignals:
     """Interrupts for a thread that gets them by `interrupt` and `terminate`."""
 
-    _depth: int = field(default=0, init=False)
-    _held: BaseException | None = field(default=None, init=False)
-    taken: bool = field(default=False, init=False)
-    """Whether a termination would end the test in good order now."""
+    _process: _Process = field(factory=_Process)
+
+    def in_same_process(self) -> FakeSignals:
+        """Another one, for a testbed inside of this one's."""
+        return FakeSignals(self._process)
+
+    @property
+    def taken(self) -> bool:
+        """Whether a termination would end the test in good order now."""
+        return self._process.taker is not None
 
     def take(self) -> None:
-        self.taken = True
+        self._process.taker = self._process.taker or self
 
     def release(self) -> None:
-        self.taken = False
+        if self._process.taker is self:
+            self._process.taker = None
 
     def interrupt(self) -> None:
         """Press Ctrl-C now.
@@ -46,20 +62,21 @@ class FakeSignals:
 
     def arrive(self, end: BaseException) -> None:
         """Raise *end*, or hold it back where signals are deferred; the first counts."""
-        if not self._depth:
+        if not self._process.depth:
             raise end
-        self._held = self._held or end
+        self._process.held = self._process.held or end
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        self._depth += 1
+        self._process.depth += 1
         try:
             yield
         finally:
-            self._depth -= 1
+            self._process.depth -= 1
             self._deliver()
 
     def _deliver(self) -> None:
-        if self._held and not self._depth:
-            end, self._held = self._held, None
+        process = self._process
+        if process.held and not process.depth:
+            end, process.held = process.held, None
             raise end

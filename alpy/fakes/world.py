@@ -46,12 +46,16 @@ class World:
     apps: FakeApps = field(init=False)
     machine: FakeMachine = field(init=False)
     saved_states: FakeSavedStates = field(init=False)
+    outer: World | None = field(default=None, kw_only=True)
+    """The world for whose testbed a state is made in this one."""
     workshops: list[World] = field(factory=list, init=False)
     """The worlds of the testbeds in which states were made for this one."""
     on_workshop: Callable[[World], None] = field(default=lambda _world: None, init=False)
     """Called with each such world before it is used, to plan faults in it, say."""
 
     def __attrs_post_init__(self) -> None:
+        if self.outer:
+            self._ledger.signals = self.outer.signals.in_same_process()
         self.run_directory = FakeRunDirectory(self._ledger, path=self._run_dir)
         self.slots = FakeSlots(self._ledger)
         self.guard = FakeGuard(self._ledger)
@@ -81,9 +85,21 @@ class World:
         """The process of the test is killed; what the kernel and the daemon tie to it goes.
 
         What came by the last call is taken for unfinished, and stays where it can: as a container
-        that was created and never started. Then it is the turn of `guard.process_dies`.
+        that was created and never started. Then it is the turn of `guard.process_dies`. The worlds
+        of one process die together.
         """
-        unfinished = self._ledger.unfinished
+        for world in self.of_process:
+            world.loses_process(within_call=world is self)
+
+    @property
+    def of_process(self) -> tuple[World, ...]:
+        """All worlds of the process: that of the test, and its workshops."""
+        first = self.outer or self
+        return first, *first.workshops
+
+    def loses_process(self, *, within_call: bool) -> None:
+        """The part of `process_dies` that happens in this world."""
+        unfinished = self._ledger.unfinished if within_call else frozenset()
         self.machine.process_dies()
         self.skeleton.process_dies(unfinished)
         self.apps.process_dies()
@@ -94,7 +110,12 @@ class World:
 
     def workshop(self) -> World:
         """Another world with the same appliance and the same saved states."""
-        world = World(script=self._script, run_dir=self._run_dir / "preparation", shelf=self.shelf)
+        world = World(
+            script=self._script,
+            run_dir=self._run_dir / "preparation",
+            shelf=self.shelf,
+            outer=self,
+        )
         self.workshops.append(world)
         self.on_workshop(world)
         return world

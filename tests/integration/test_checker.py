@@ -29,6 +29,7 @@ from torture.footprint import Footprint
 from torture.notes import Blow, Note, judge_blow, judge_refusal, notes_in
 from torture.one_process import Life, OneProcess
 from torture.stale_world import plant_stale_world
+from torture.states import faults_of_cache, processes_with
 
 BUSYBOX = "alpy-busybox"
 HEADER = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65536, 1)
@@ -346,3 +347,41 @@ def test_notes_are_read_between_other_lines(tmp_path: Path) -> None:
     output = tmp_path / "life.txt"
     output.write_text("INFO torture 1.000 begins\ntorture 2.500 raises HostError: no\nx\n")
     assert notes_in(output) == [Note(2.5, "raises", "HostError: no")]
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """One with a whole state."""
+    entry = tmp_path / "states" / ("0" * 32)
+    entry.mkdir(parents=True)
+    (entry / "memory").write_bytes(b"all of it")
+    (entry / "manifest.json").write_text('{"files": {"memory": {"bytes": 9}}}')
+    (entry.parent / "contents").mkdir()
+    entry.with_suffix(".lock").touch()
+    return entry.parent
+
+
+def test_a_cache_with_a_whole_state_is_in_order(cache: Path) -> None:
+    assert list(faults_of_cache(cache)) == []
+
+
+@pytest.mark.parametrize("name", [f"{'1' * 32}.making", f"{'1' * 32}.gone-1234abcd", "core"])
+def test_what_has_no_place_in_a_cache_is_found(cache: Path, name: str) -> None:
+    (cache / name).mkdir()
+    assert len(list(faults_of_cache(cache))) == 1
+
+
+@pytest.mark.parametrize("name", ["memory", "manifest.json"])
+def test_a_state_that_is_not_whole_is_found(cache: Path, name: str) -> None:
+    os.truncate(cache / ("0" * 32) / name, 5)
+    assert len(list(faults_of_cache(cache))) == 1
+
+
+def test_a_process_that_was_started_with_a_cache_is_found(cache: Path, stack: ExitStack) -> None:
+    words = ["sleep", "1000"]
+    process = stack.enter_context(
+        subprocess.Popen(words, env=os.environ | {"ALPY_STATES": str(cache)})
+    )
+    stack.callback(process.kill)
+    assert [each.name for each in processes_with(cache)] == [str(process.pid)]
+    assert list(processes_with(cache.parent)) == []

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from alpy.adapters.clock import SystemClock
+from alpy.adapters.holdings import Holdings
 from alpy.adapters.saved import entry
-from alpy.adapters.saved.store import StateCache, cache_folder
+from alpy.adapters.saved.store import DEFAULT_LIMIT, StateCache, cache_folder
 from alpy.core.errors import HostError
 from tests.contracts.saved_states import (
     ONE,
@@ -41,10 +42,13 @@ class CacheRig:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "a, b = c ä" / "states"
         self.clock = SystemClock()
+        self.holdings = Holdings("run")
         self._made: list[StateCache] = []
 
-    def states(self, **options: int) -> StateCache:
-        self._made.append(StateCache(folder=self.folder, clock=self.clock, **options))
+    def states(self, *, limit: int = DEFAULT_LIMIT) -> StateCache:
+        self._made.append(
+            StateCache(folder=self.folder, clock=self.clock, limit=limit, holdings=self.holdings)
+        )
         return self._made[-1]
 
     def save(self, folder: Path) -> None:
@@ -240,3 +244,31 @@ def test_the_manifest_tells_people_what_it_is(folder: Path) -> None:
     assert '"preparation": "logged in"' in text
     assert entry.name_of(folder) == "rabbit, logged in"
     assert entry.name_of(folder / "nowhere") == "?"
+
+
+def test_a_lock_that_was_not_released_is_found_by_the_audit(rig: CacheRig) -> None:
+    made(rig)
+    rig.states().find(ONE, timeout=0)
+    held = rig.holdings.open_descriptors()
+    assert [(each.maker, ".lock" in each.what) for each in held] == [("saved states", True)] * 2
+    rig.release()
+    assert rig.holdings.open_descriptors() == []
+
+
+def test_who_gives_up_making_a_state_leaves_no_lock_behind(rig: CacheRig) -> None:
+    maker = rig.states()
+    maker.find(ONE, timeout=0)
+    rig.save(maker.begin())
+    maker.release()
+    assert list(rig.folder.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may remove everything")
+def test_what_cannot_be_removed_is_an_error_of_the_host_and_holds_nobody_up(rig: CacheRig) -> None:
+    maker = rig.states()
+    maker.find(ONE, timeout=0)
+    rig.save(maker.begin())
+    (rig.folder / maker._entry.with_suffix(".making")).chmod(0o500)
+    with pytest.raises(HostError):
+        maker.release()
+    assert rig.holdings.open_descriptors() == []

@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.qemu, pytest.mark.timeout(240)]
 SEED = 20261123
 # An undisturbed life takes about so long here; a moment behind its end strikes nobody.
 LIFE = 2.0
+PATIENCE = 60.0
 # A daemon of our own takes its time; scripts/torture has one.
 NAMES = [name for name, fault in FAULTS.items() if not fault.daemon]
 
@@ -59,6 +60,33 @@ def interrupt(folder: Path, seconds: float) -> Verdict:
     chance = random.Random(1)  # noqa: S311
     with Arena(folder=folder, chance=chance, images=folder.parent, seconds=0) as arena:
         return inflict(Fault(what="", inflict=strike), arena)
+
+
+SAVES, RESTORES = "Save the state of the appliance...", "Start QEMU, its virtual CPU paused..."
+
+
+@pytest.mark.parametrize("line", [SAVES, RESTORES])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_strike_while_a_state_is_saved_or_restored_leaves_nothing_and_no_half_of_it(
+    tmp_path: Path, number: signal.Signals, line: str
+) -> None:
+    def strike(arena: Arena) -> None:
+        arena.prepare_lives()
+        if line == RESTORES:
+            arena.start().wait(PATIENCE)
+        victim = arena.start()
+        victim.once(lambda: any(line in each for each in victim.log()))
+        victim.pause(arena.chance.uniform(0, 0.1))
+        victim.send(number)
+
+    write_kernel(tmp_path / "tiny.kernel")
+    for seed in range(3):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        chance = random.Random(seed)  # noqa: S311
+        with Arena(folder=folder, chance=chance, images=tmp_path, seconds=0) as arena:
+            verdict = inflict(Fault(what="", inflict=strike), arena)
+        assert verdict.outcome is Outcome.CLEAN, verdict.details
 
 
 def test_what_is_left_is_told_and_then_removed(tmp_path: Path) -> None:

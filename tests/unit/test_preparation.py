@@ -149,6 +149,50 @@ def test_a_machine_that_cannot_be_saved_boots_for_each_test(logged_in: Counted) 
     assert logged_in.times == 2
 
 
+@pytest.mark.parametrize("call", ["saved_states.begin", "machine.save", "saved_states.keep"])
+def test_others_need_not_wait_for_who_could_not_make_a_state(logged_in: Counted, call: str) -> None:
+    full = HostError(asked="cache", found="full", remedy="x")
+    here = world()
+    here.faults.fail(call, error=full)
+    here.on_workshop = lambda workshop: workshop.faults.fail(call, error=full)
+    with fakes.testbed(RABBIT, world=here, prepared=logged_in.preparation) as bed:
+        assert not here.shelf.makers
+        use(bed)
+        other = world(here.shelf)
+        with fakes.testbed(RABBIT, world=other, prepared=logged_in.preparation) as another:
+            use(another)
+        assert other.clock.now() < 1
+
+
+def test_what_the_workshop_leaves_behind_fails_the_test_though_nothing_could_be_saved(
+    logged_in: Counted,
+) -> None:
+    def trouble(workshop: World) -> None:
+        workshop.faults.fail("machine.save", error=PROBLEM)
+        workshop.faults.fail("skeleton.remove_nodes")
+
+    here = world()
+    here.on_workshop = trouble
+    with (
+        pytest.raises(HostError, match="as planned"),
+        fakes.testbed(RABBIT, world=here, prepared=logged_in.preparation),
+    ):
+        raise AssertionError("the test must not begin")
+
+
+def test_an_interrupt_in_the_teardown_of_a_workshop_waits_for_its_end(logged_in: Counted) -> None:
+    here = world()
+    here.on_workshop = lambda workshop: workshop.faults.meanwhile(
+        "skeleton.remove_nodes", here.signals.interrupt
+    )
+    with (
+        pytest.raises(KeyboardInterrupt),
+        fakes.testbed(RABBIT, world=here, prepared=logged_in.preparation),
+    ):
+        raise AssertionError("the test must not begin")
+    assert (here.alive, here.workshops[0].alive) == ((), ())
+
+
 def test_a_preparation_that_fails_fails_the_test_and_leaves_nothing() -> None:
     def prepare(bed: alpy.Testbed) -> None:
         bed.dut.start()

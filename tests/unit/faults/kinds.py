@@ -11,11 +11,13 @@ from alpy.core.errors import (
     AlpyError,
     CaptureError,
     ConsoleTimeoutError,
+    DeadlineError,
     DockerError,
     HostError,
     MonitorTimeoutError,
     NoRoomError,
     RunDirectoryError,
+    SavedStateError,
 )
 from alpy.core.waiting import Limits
 from alpy.fakes import World
@@ -34,9 +36,13 @@ INTERRUPTIONS: Final = (KeyboardInterrupt, SystemExit)
 _OF_HOST: Final[dict[str, tuple[type[HostError], float]]] = {
     "machine.launch": (HostError, LIMITS.launch),
     "machine.kill": (HostError, LIMITS.launch),
+    "machine.save": (HostError, LIMITS.launch),
     "run_directory.take": (RunDirectoryError, LIMITS.container),
     "run_directory.release": (RunDirectoryError, LIMITS.container),
     "slots.take": (NoRoomError, LIMITS.room),
+    "saved_states.begin": (HostError, LIMITS.container),
+    "saved_states.keep": (HostError, LIMITS.container),
+    "saved_states.release": (HostError, LIMITS.container),
 }
 _COMMANDS: Final = ("start", "pause", "press_power_button", "quit")
 
@@ -54,6 +60,8 @@ def unanswered(call: str) -> tuple[AlpyError, float] | None:
     if call in _OF_HOST:
         kind, seconds = _OF_HOST[call]
         return kind(**refusal), seconds
+    if call == "saved_states.find":
+        return DeadlineError(awaited="another run's work", seconds=LIMITS.prepare), LIMITS.prepare
     if call == "console.expect":
         return ConsoleTimeoutError(awaited=call, seconds=LOGIN, seen=""), LOGIN
     if call == "machine.connect_monitor" or (port == "monitor" and method in _COMMANDS):
@@ -101,6 +109,8 @@ def _there_already(call: str) -> AlpyError | None:
         return HostError(asked="disk overlay", found="File exists", remedy=remedy)
     if call == "run_directory.take":
         return RunDirectoryError(asked=call, found="it holds files already", remedy=remedy)
+    if call in {"machine.save", "saved_states.begin"}:
+        return HostError(asked=call, found="File exists", remedy=remedy)
     return None
 
 
@@ -114,7 +124,7 @@ def _no_room(call: str) -> AlpyError | None:
     """What *call* raises when the disk is full; None if it writes nothing."""
     port = call.partition(".")[0]
     full = {"asked": f"write for {call}", "found": "No space left on device", "remedy": "Make room"}
-    if call == "machine.launch":
+    if call in {"machine.launch", "machine.save", "saved_states.begin", "saved_states.keep"}:
         return HostError(**full)
     if call == "machine.check_capture":
         return CaptureError(file="link0.pcap", reason="it is torn: no space left on device")
@@ -126,6 +136,17 @@ def _no_room(call: str) -> AlpyError | None:
 def _fill_disk(world: World, number: int) -> None:
     error = lambda: _no_room(world.calls[-1])  # noqa: E731
     world.faults.fail("*", nth=number + 1, lasting=True, error=error)
+
+
+def _no_use(call: str) -> AlpyError | None:
+    """What *call* raises when QEMU can't do with the state; None if that is nothing to it."""
+    if call in {"machine.launch", "machine.connect_monitor", "machine.save"}:
+        return SavedStateError(state="it", reason=f"{call}: not this version")
+    return None
+
+
+def _spoil(world: World, number: int) -> None:
+    world.faults.fail(number, error=lambda: _no_use(world.calls[-1]))
 
 
 def _slow(world: World, number: int) -> None:
@@ -153,6 +174,8 @@ def _die(world: World, number: int, *, within: bool) -> None:
     def die() -> ProcessDeath:
         if not world.faults.struck:
             world.process_dies()
+            for other in world.of_process:
+                other.faults.fail("*", error=ProcessDeath, lasting=True)
         return ProcessDeath()
 
     world.faults.fail(number, error=die, after_effect=within)
@@ -177,8 +200,12 @@ INTERRUPTS: Final[dict[str, Kind]] = {
     "cut short after": partial(_cut, after_effect=True),
 }
 SLOWNESS: Final[dict[str, Kind]] = {"slow": _slow}
-REFUSALS: Final[dict[str, Kind]] = {"there already": _find_there, "disk full": _fill_disk}
-"""What only some calls meet: those that make something, those that write."""
+REFUSALS: Final[dict[str, Kind]] = {
+    "there already": _find_there,
+    "disk full": _fill_disk,
+    "state of no use": _spoil,
+}
+"""What only some calls meet: those that make something, that write, that save or restore."""
 DEATH: Final[dict[str, Kind]] = {
     "process killed before a call": partial(_die, within=False),
     "process killed within a call": partial(_die, within=True),
@@ -204,11 +231,16 @@ def _lose_guard(world: World) -> None:
     world.guard.die()
 
 
+def _lose_states(world: World) -> None:
+    world.shelf.machines.clear()
+
+
 LOSSES: Final[dict[str, Callable[[World], None]]] = {
     "node gone": _lose_node,
     "apps gone": _lose_apps,
     "QEMU killed": _lose_machine,
     "guard killed": _lose_guard,
+    "saved states gone": _lose_states,
 }
 """What somebody else can take away: a release of it then finds nothing."""
 

@@ -7,14 +7,15 @@ run.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 import pytest
 from attrs import frozen
 
 from alpy.fakes import World
+from tests.unit.faults import invariants
 from tests.unit.faults.kinds import DEATH, LATE, ProcessDeath
-from tests.unit.faults.lives import LIVES, SMALLEST
+from tests.unit.faults.lives import LIVES, PREPARED_LIVES, SMALLEST, Start
 from tests.unit.faults.outcome import Outcome, every_outcome, live
 from tests.unit.faults.tally import Tally
 
@@ -38,16 +39,36 @@ class Death:
 def deaths(request: pytest.FixtureRequest, tally: Tally) -> list[Death]:
     kind = DEATH[request.param]
     name = str(request.param)
-    every = [_death(name, outcome) for life in LIVES for outcome in every_outcome(life, kind)]
+    every = [
+        death
+        for life in (*LIVES, *PREPARED_LIVES)
+        for _, outcome in every_outcome(life, kind)
+        for death in _deaths(name, outcome)
+    ]
     tally.cases[name] += len(every)
     tally.violations += sum(bool(death.after_guard) for death in every if death.guarded)
     return every
 
 
-def _death(kind: str, outcome: Outcome) -> Death:
+def _deaths(kind: str, outcome: Outcome) -> Iterator[Death]:
+    """One for each testbed of the process."""
     assert isinstance(outcome.raised, ProcessDeath)
-    world = outcome.world
-    struck = world.faults.struck[0].call
+    world = outcome.life.struck(outcome.world)
+    call = world.faults.struck[0].call
+    assert not invariants.nobody_waits_any_more_for_a_state_from_this_run(outcome)
+    _check_that_the_next_run_need_not_wait(outcome)
+    return (_death(kind, call, each) for each in outcome.worlds)
+
+
+def _check_that_the_next_run_need_not_wait(outcome: Outcome) -> None:
+    if outcome.life.start in {Start.FOUND, Start.MADE}:
+        next_run = outcome.life.world(shelf=outcome.world.shelf)
+        after = live(outcome.life, next_run)
+        assert after.raised is None
+        assert after.ended < 1
+
+
+def _death(kind: str, struck: str, world: World) -> Death:
     left = tuple(thing for thing in world.alive if thing != "guard")
     running = tuple(name for name, app in world.apps.made.items() if app.runs)
     guarded = "guard" in world.alive

@@ -2,6 +2,7 @@
 """Several runs on one host, in any order of what a test, a fault or somebody else can do to them.
 
 Each run has a world of its own, as each process has; what outlives a killed one is in the next.
+Their saved states are in one cache, and some want the same one while another run makes it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from alpy.core.errors import AlpyError
 from alpy.core.node import Node
 from alpy.core.running_app import RunningApp
 from alpy.core.testbed import Testbed
-from alpy.fakes import World
+from alpy.fakes import FakeShelf, World
 from tests.unit.faults.invariants import (
     OUTLIVES,
     Invariant,
@@ -50,7 +51,7 @@ from tests.unit.faults.kinds import (
     ProcessDeath,
     unanswered,
 )
-from tests.unit.faults.lives import Apps, Life
+from tests.unit.faults.lives import Apps, Life, Start
 from tests.unit.faults.outcome import Outcome, is_named, told
 from tests.unit.faults.tally import Tally
 
@@ -78,6 +79,7 @@ class Run:
     """One testbed in its world, acted upon in a context of its own."""
 
     life: Life
+    shelf: FakeShelf
     world: World = field(init=False)
     bed: Testbed = field(init=False)
     context: Context = field(factory=copy_context)
@@ -86,9 +88,11 @@ class Run:
     """Errors that the test caught; it was told of them."""
     seen: tuple[tuple[str, ...], int] = ((), 0)
     """What was alive, and how many calls there were, when it was acted upon last."""
+    begun: int = 0
+    """How many calls there were when its test began."""
 
     def __attrs_post_init__(self) -> None:
-        self.world = self.life.world()
+        self.world = self.life.world(shelf=self.shelf)
         self.bed = self.life.testbed(self.world)
 
     def act(self, act: Callable[[], object]) -> BaseException | None:
@@ -136,6 +140,7 @@ class SeveralRuns(RuleBasedStateMachine):
         super().__init__()
         self.open: list[Run] = []
         self.remains: list[str] = []
+        self.shelf = FakeShelf()
 
     @rule(
         target=runs,
@@ -143,20 +148,51 @@ class SeveralRuns(RuleBasedStateMachine):
         fault=st.none() | st.tuples(st.sampled_from(sorted(FAULTS)), st.integers(0, 40)),
     )
     def begin(self, links: int, fault: tuple[str, int] | None) -> object:
-        run = Run(Life(links, Apps.NONE, power_down=False))
-        for thing in self.remains:
-            run.world.guard.leave_behind(thing)
+        run = Run(Life(links, Apps.NONE, power_down=False), self.shelf)
         if fault:
-            FAULTS[fault[0]](run.world, fault[1])
+            run.life.plan(run.world, FAULTS[fault[0]], fault[1])
+        return multiple(*self._enter(run))
+
+    @rule(
+        target=runs,
+        fault=st.none() | st.tuples(st.sampled_from(sorted(FAULTS)), st.integers(0, 60)),
+        in_workshop=st.booleans(),
+        crowd=st.integers(0, 2),
+    )
+    def begin_prepared(
+        self, fault: tuple[str, int] | None, in_workshop: bool, crowd: int
+    ) -> object:
+        """While it makes the state, if it does, so many others want it too."""
+        life = Life(1, Apps.NONE, power_down=False, start=Start.MADE, in_workshop=in_workshop)
+        run, *others = (Run(life, self.shelf) for _ in range(1 + crowd))
+        if fault:
+            life.plan(run.world, FAULTS[fault[0]], fault[1])
+        entered: list[Run] = []
+        furnish = run.world.on_workshop
+
+        def furnish_and_crowd(workshop: World) -> None:
+            furnish(workshop)
+            for other in others:
+                entered.extend(self._enter(other))
+
+        run.world.on_workshop = furnish_and_crowd
+        return multiple(*self._enter(run), *entered)
+
+    def _enter(self, run: Run) -> list[Run]:
+        """The run, if its test has begun."""
+        remains, self.remains = self.remains, []
+        for thing in remains:
+            run.world.guard.leave_behind(thing)
         self.tally.cases["several runs"] += 1
         self.open.append(run)
         error = run.act(run.bed.__enter__)
-        self.remains = [thing for thing in self.remains if thing in run.world.alive]
+        self.remains += [thing for thing in remains if thing in run.world.alive]
         if error is not None:
             self._check_end(run, error)
-            return multiple()
+            return []
         assert self.remains == []
-        return run
+        run.begun = len(run.world.calls)
+        return [run]
 
     @rule(run=runs, kind=st.sampled_from(sorted(FAULTS)), distance=st.integers(0, 30))
     def plan(self, run: Run, kind: str, distance: int) -> None:
@@ -229,7 +265,8 @@ class SeveralRuns(RuleBasedStateMachine):
 
     def _check_end(self, run: Run, raised: BaseException | None) -> None:
         self.open.remove(run)
-        run.world.clock.advance(LATE)
+        for world in run.world.of_process:
+            world.clock.advance(LATE)
         outcome = Outcome(
             life=run.life,
             world=run.world,
@@ -237,7 +274,7 @@ class SeveralRuns(RuleBasedStateMachine):
             context=run.context,
             ended=run.world.clock.now(),
         )
-        alive = [thing for thing in run.world.alive if DEAD not in thing]
+        alive = [thing for thing in outcome.alive if DEAD not in thing]
         assert [thing for thing in alive if not is_named(thing, outcome.told)] == []
         known = "\n".join([outcome.told, *(each for error in run.caught for each in told(error))])
         assert outcome.untold_by(known) == []
@@ -250,6 +287,10 @@ class SeveralRuns(RuleBasedStateMachine):
         assert [run.looks for run in self.open] == [run.seen for run in self.open]
 
     @invariant()
+    def nobody_is_making_a_state(self) -> None:
+        assert self.shelf.makers == {}
+
+    @invariant()
     def an_open_run_has_released_nothing_but_apps(self) -> None:
         for run in self.open:
             ends = {
@@ -258,7 +299,7 @@ class SeveralRuns(RuleBasedStateMachine):
                 "skeleton.remove_taps",
                 "guard.dismiss",
             }
-            assert ends.isdisjoint(run.world.calls)
+            assert ends.isdisjoint(run.world.calls[run.begun :])
 
     def teardown(self) -> None:
         for run in list(self.open):

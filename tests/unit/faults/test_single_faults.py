@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Final
 
 import pytest
 from attrs import define, evolve, field
@@ -21,17 +22,32 @@ from alpy.fakes import World
 from tests.unit.faults import invariants
 from tests.unit.faults.invariants import INVARIANTS, Invariant, violated
 from tests.unit.faults.kinds import ERRORS, GONE, INTERRUPTS, KINDS, LOSSES, REFUSALS
-from tests.unit.faults.lives import LIVES, Apps, Life
+from tests.unit.faults.lives import LIVES, PREPARED_LIVES, Apps, Life
 from tests.unit.faults.outcome import every_outcome, good, is_named, live, ports_of
 from tests.unit.faults.tally import Tally
 
 # One fault alone leaves nothing for the next run, wherever it is.
-ALONE = (invariants.nothing_is_left_for_the_next_run,)
+ALONE = (
+    invariants.nothing_is_left_for_the_next_run,
+    invariants.trouble_with_the_cache_fails_no_test,
+)
 ALL = (*INVARIANTS, *ALONE)
 OF_ERRORS = (*ALL, invariants.things_of_a_kind_go_newest_first)
 OF_GONE = (*ALL, invariants.nothing_that_is_gone_is_called_left)
 CHECKED = {kind: OF_GONE if kind in GONE else OF_ERRORS for kind in KINDS}
 
+
+# What not every life has; and what the largest have as others do.
+TRIED_IN: Final[dict[str, Callable[[Life], bool]]] = {
+    "SIGTERM before": lambda life: life.links < 2,
+    "SIGTERM after": lambda life: life.links < 2,
+    "slow": lambda life: life.links < 3,
+    "guard killed": lambda life: life.links < 3,
+    "node gone": lambda life: life.links > 0,
+    "apps gone": lambda life: life.apps is not Apps.NONE,
+    "state of no use": lambda life: life in PREPARED_LIVES,
+    "saved states gone": lambda life: life in PREPARED_LIVES,
+}
 
 # Of thousands of violations, a few tell the story.
 SHOWN = 5
@@ -62,13 +78,13 @@ def tried(tally: Tally) -> Callable[[str], Tried]:
 
 def _try(kind: str) -> Tried:
     tried = Tried()
-    for life in LIVES:
-        for number, outcome in enumerate(every_outcome(life, KINDS[kind])):
-            struck = [strike.call for strike in outcome.world.faults.struck[:1]]
+    for life in filter(TRIED_IN.get(kind), (*LIVES, *PREPARED_LIVES)):
+        for number, outcome in every_outcome(life, KINDS[kind]):
+            struck = [strike.call for strike in outcome.strikes[:1]]
             if kind in ERRORS | REFUSALS | INTERRUPTS and not struck:
                 continue  # a call that declares no error, or can't hang
             tried.cases += 1
-            tried.struck.update(struck or [outcome.world.calls[number]])
+            tried.struck.update(struck or [life.struck(outcome.world).calls[number]])
             for invariant, what in violated(outcome, *CHECKED[kind]):
                 tried.violations[invariant].append(f"call {number} of {what}")
     return tried
@@ -86,12 +102,12 @@ def test_one_fault_at_any_call(
     assert violations[:SHOWN] == [], f"{len(violations)} in all"
 
 
-@pytest.mark.parametrize("life", LIVES, ids=str)
+@pytest.mark.parametrize("life", [*LIVES, *PREPARED_LIVES], ids=str)
 def test_a_life_without_a_fault_releases_newest_first_and_leaves_nothing(life: Life) -> None:
     outcome = live(life, life.world())
     assert not invariants.releases_are_called_newest_first(outcome)
     assert not invariants.things_of_a_kind_go_newest_first(outcome)
-    assert (outcome.raised, outcome.world.alive) == (None, ())
+    assert (outcome.raised, outcome.alive) == (None, [])
 
 
 def test_these_are_many_cases(tried: Callable[[str], Tried]) -> None:
@@ -102,13 +118,19 @@ def test_every_port_was_struck_in_every_way_that_it_declares(
     tried: Callable[[str], Tried],
 ) -> None:
     docker = {"apps", "audit", "guard", "skeleton"}
-    can_hang = docker | {"console", "machine", "monitor", "run_directory", "slots"}
+    can_hang = docker | {"console", "machine", "monitor", "run_directory", "saved_states", "slots"}
     all_ports = can_hang | {"clock"}
     struck = {kind: ports_of(tuple(tried(kind).struck)) for kind in KINDS}
     assert {struck[kind] == can_hang for kind in ERRORS} == {True}
-    assert {struck[kind] == all_ports for kind in INTERRUPTS | GONE} == {True}
-    assert struck["there already"] == {"apps", "machine", "run_directory", "skeleton"}
-    assert struck["disk full"] == {"apps", "console", "machine", "monitor", "run_directory"}
+    assert {struck[kind] == all_ports for kind in INTERRUPTS} == {True}
+    # Where there are no apps or no saved states, nothing of them can go.
+    assert {struck[kind] | {"apps", "clock", "saved_states"} == all_ports for kind in GONE} == {
+        True
+    }
+    makes = {"machine", "run_directory", "saved_states"}
+    assert struck["there already"] == makes | {"apps", "skeleton"}
+    assert struck["disk full"] == makes | {"apps", "console", "monitor"}
+    assert struck["state of no use"] == {"machine"}
 
 
 def test_the_variables_of_uefi_have_a_file_until_qemu_has_it_open() -> None:
