@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import gettempdir
 
 
 def user_cache(environment: Mapping[str, str]) -> Path:
@@ -15,7 +16,10 @@ def user_cache(environment: Mapping[str, str]) -> Path:
         return Path(chosen).absolute()
     if cache := environment.get("XDG_CACHE_HOME"):
         return Path(cache).absolute() / "alpy"
-    return Path.home() / ".cache" / "alpy"
+    try:
+        return Path.home() / ".cache" / "alpy"
+    except RuntimeError:  # a user id that no password database knows, as in some containers
+        return Path(gettempdir()) / f"alpy-{os.getuid()}" / "cache"
 
 
 def make_private(folder: Path) -> str | None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A run that kills itself by SIGKILL at a chosen moment of its launch.
 
-`python -m tests.integration.cut_short FOLDER MOMENT KEEP`, where MOMENT is one of `MOMENTS`; with
-KEEP "keep" the appliance's disks are to be kept.
+`python -m tests.integration.cut_short FOLDER MOMENT HOW`, where MOMENT is one of `MOMENTS`; with
+HOW "keep" the appliance's disks are to be kept, with "guard" the guard is killed first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final
 import alpy
 from alpy.adapters.qemu.process import QemuProcess
 from alpy.adapters.qmp.monitor import QmpMonitor
-from tests.integration import tiny_guest
+from tests.integration import remains, tiny_guest
 
 MOMENTS: Final[dict[str, tuple[type[Any], str]]] = {
     "before QEMU": (QemuProcess, "start"),
@@ -24,16 +24,21 @@ MOMENTS: Final[dict[str, tuple[type[Any], str]]] = {
 }
 
 
-def main(folder: Path, moment: str, keep: str) -> None:
+def main(folder: Path, moment: str, how: str) -> None:
+    def die(*_: Any, **__: Any) -> None:
+        if how == "guard":
+            os.kill(remains.children(os.getpid())["guard_process"], signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+
     kind, call = MOMENTS[moment]
-    setattr(kind, call, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
+    setattr(kind, call, die)
     appliance = alpy.Appliance(
         name="tiny",
         disks=(alpy.Disk(path=tiny_guest.write_disk(folder / "disk"), format=alpy.DiskFormat.RAW),),
         firmware=alpy.Firmware.UEFI,
         acceleration=alpy.Acceleration.TCG,
     )
-    with alpy.testbed(appliance, links=1, run_dir=folder / "run", keep_disks=keep == "keep"):
+    with alpy.testbed(appliance, links=1, run_dir=folder / "run", keep_disks=how == "keep"):
         pass
 
 

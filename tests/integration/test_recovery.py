@@ -180,6 +180,20 @@ def test_a_run_that_is_killed_in_its_launch_leaves_no_file_but_those_to_be_kept(
     assert (tmp_path / "disk").exists()
 
 
+@pytest.mark.parametrize("moment", cut_short.MOMENTS)
+def test_one_that_is_killed_there_with_its_guard_is_found_by_its_note_and_swept(
+    moment: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "tests.integration.cut_short", str(tmp_path), moment, "guard"]
+    assert subprocess.run(command, check=False, timeout=PATIENCE).returncode == -signal.SIGKILL
+    log = tmp_path / "run" / "debug.log"
+    assert sorted(path.name for path in log.parent.glob("working-*")) == WORKING
+    clear_dead_runs()
+    assert not list(log.parent.glob("working-*"))
+    assert "cut short" in log.read_text()
+    assert str(tmp_path) not in str(clear_dead_runs())
+
+
 def test_a_forked_child_that_holds_everything_changes_nothing(
     doomed: ExitStack, tmp_path: Path
 ) -> None:

@@ -67,10 +67,14 @@ class Shelf:
 
 
 def run_sweep(
-    *shelves: Shelf, folders: Mapping[str, Shelf] | None = None, dry_run: bool = False
+    *shelves: Shelf,
+    folders: Mapping[str, Shelf] | None = None,
+    notes: Shelf | None = None,
+    dry_run: bool = False,
 ) -> list[SweptRun]:
     return sweep(
         shelves,
+        notes=notes or Shelf(),
         place_in=(folders or {}).__getitem__,
         judge=judge,
         uid=1000,
@@ -169,3 +173,12 @@ def test_a_place_that_cannot_be_asked_does_not_hinder_the_others() -> None:
     clearing.clear("dead", looks=3, timeout=60)
     assert shelf.held == []
     assert clearing.faults == [str(refusal())]
+
+
+def test_a_run_that_left_only_files_is_found_by_its_note() -> None:
+    notes, folder = Shelf(), Shelf()
+    notes.put("dead", "note", folder="runs/a")
+    folder.put("dead", "file", labelled=False)
+    (run,) = run_sweep(notes=notes, folders={"runs/a": folder})
+    assert run.traces == ("file", "note")
+    assert (notes.held, folder.held) == ([], [])

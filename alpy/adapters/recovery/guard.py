@@ -14,6 +14,7 @@ from alpy.adapters.docker.engine import DockerEngine
 from alpy.adapters.recovery import guard_process
 from alpy.adapters.recovery.processes import RUN_VARIABLE
 from alpy.adapters.recovery.recovery import Recovery
+from alpy.adapters.recovery.run_notes import RunNotes, notes_folder
 from alpy.core.errors import HostError
 from alpy.core.narrative import get_logger
 
@@ -36,6 +37,7 @@ class ProcessGuard:
         self._engine = engine
         self._python = python or sys.executable
         self._process: subprocess.Popen[bytes] | None = None
+        self._notes = RunNotes(notes_folder(os.environ))
 
     def clear_dead_runs(self) -> None:
         for run in Recovery(self._engine).sweep():
@@ -47,6 +49,8 @@ class ProcessGuard:
                 log.debug(f"Left alone, of run {run.run}: {run.why}", traces=list(run.traces))
 
     def stand_by(self) -> None:
+        # Should the guard be killed with us, the next run knows by this where to look.
+        self._notes.write(self._engine.owner)
         try:
             self._process = self._start()
         except OSError as error:
@@ -94,6 +98,7 @@ class ProcessGuard:
             )
 
     def dismiss(self) -> None:
+        self._notes.forget(self._engine.run_id)
         process = self._process
         if process is None:
             return

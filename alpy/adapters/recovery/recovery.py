@@ -17,6 +17,7 @@ from alpy.adapters.recovery.ends import untold_ends
 from alpy.adapters.recovery.liveness import Here, look, open_log
 from alpy.adapters.recovery.processes import RunProcesses
 from alpy.adapters.recovery.run_folder import RunFolder
+from alpy.adapters.recovery.run_notes import RunNotes, notes_folder
 from alpy.adapters.recovery.sweep import Clearing, SweptRun, sweep
 from alpy.adapters.recovery.taps import HostTaps
 from alpy.adapters.recovery.traces import AppEnd, Place, Trace
@@ -33,6 +34,7 @@ class Recovery:
     def __init__(self, engine: DockerEngine) -> None:
         # QEMU goes before the namespaces that its taps are in.
         self._places: Sequence[Place] = (RunProcesses(), LabelledContainers(engine), HostTaps())
+        self._notes = RunNotes(notes_folder(os.environ))
         self._clock = engine.clock
 
     def sweep(self, *, dry_run: bool = False) -> list[SweptRun]:
@@ -43,6 +45,7 @@ class Recovery:
         """
         swept = sweep(
             self._places,
+            notes=self._notes,
             place_in=RunFolder,
             judge=partial(look, here=Here()),
             uid=os.geteuid(),
@@ -67,7 +70,7 @@ class Recovery:
 
     def clear(self, run: str, *, directory: str, why: str, looks: int, timeout: float) -> None:
         """Clear up after *run*, which is over, and tell in its debug.log. Never raises."""
-        clearing = Clearing([*self._places, RunFolder(directory)], self._clock)
+        clearing = Clearing([*self._places, RunFolder(directory), self._notes], self._clock)
         clearing.clear(run, looks=looks, timeout=timeout)
         story = _story(why, clearing.removed, clearing.faults)
         complete_record(directory, run, story, clearing.ends)

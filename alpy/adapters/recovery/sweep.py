@@ -95,6 +95,7 @@ class Clearing:
 def sweep(
     places: Sequence[Place],
     *,
+    notes: Place,
     place_in: Callable[[str], Place],
     judge: Judge,
     uid: int,
@@ -104,13 +105,14 @@ def sweep(
 ) -> list[SweptRun]:
     """Look at every run that left traces; remove those of dead ones unless *dry_run*.
 
-    Where a trace names its run directory, what *place_in* makes of that is looked at too.
+    Where a trace names its run directory, what *place_in* makes of that is looked at too. *notes*
+    are what a run is known by that left nothing else: they go last.
 
     Raises:
         HostError: a place can't be asked.
     """
     runs: dict[str, list[Trace]] = {}
-    for place in places:
+    for place in (*places, notes):
         for trace in place.find():
             runs.setdefault(trace.run, []).append(trace)
     swept = []
@@ -119,7 +121,7 @@ def sweep(
         files = [trace for folder in folders for trace in folder.find_of(name)]
         run = _look(name, [*traces, *files], judge=judge, uid=uid)
         if run.dead and not dry_run:
-            run = _clear(run, Clearing([*places, *folders], clock), timeout)
+            run = _clear(run, Clearing([*places, *folders, notes], clock), timeout)
         swept.append(run)
     return swept
 
