@@ -145,7 +145,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
         what="a script that runs QEMU as its child hangs, and so does the child",
         inflict=refusals.forked,
         raises="MonitorTimeoutError: ",
-        # The run sees its child left, names it, and has it removed before it says all this.
+        # The child ends with the script; what is more than the limit is for a busy host.
         refused=refusals.LAUNCH_SECONDS + 5,
     ),
     "qemu-babbling": Fault(
