@@ -18,6 +18,7 @@ from alpy.core.appliance import (
     Kernel,
     NicModel,
 )
+from alpy.core.data_disk import DataDisk
 from alpy.core.dut import Dut
 from alpy.core.errors import AlpyError
 from alpy.core.exit_status import ExitStatus
@@ -47,6 +48,7 @@ __all__ = [
     "CaptureSummary",
     "Console",
     "ConsoleMatch",
+    "DataDisk",
     "Disk",
     "DiskFormat",
     "Dut",

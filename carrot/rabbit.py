@@ -21,6 +21,7 @@ __all__ = [
     "cross_connect",
     "limit_rate",
     "login",
+    "mount_data_disk",
     "route",
     "set_forwarding",
     "shut_down",
@@ -101,6 +102,14 @@ def route(shell: alpy.Shell, *addresses: str | Iterable[str]) -> None:
     with alpy.step(log, "Configure interfaces"):
         # All in one: what takes time is the way there and back.
         shell.run(" && ".join(map(shlex.join, commands)))
+
+
+def mount_data_disk(shell: alpy.Shell, place: str, *, label: str = "ALPY") -> None:
+    """Show the files of the data disk that has this *label* in Rabbit's folder *place*."""
+    with alpy.step(log, "Mount the data disk", place=place):
+        shell.run(
+            f"mount -t iso9660 -o ro $(findfs LABEL={shlex.quote(label)}) {shlex.quote(place)}"
+        )
 
 
 def set_forwarding(shell: alpy.Shell, *, on: bool) -> None:

@@ -30,7 +30,7 @@ from torture.namespaces import Interface, interfaces
 _FIRST_LINE: Final = re.compile(r"\S+ run (\S+)\n")
 # What QEMU works on; alpy keeps none of it unless it is asked to.
 _WORKING_FILES: Final = re.compile(
-    r"(working-)?(disk\d+\.(qcow2|base)|uefi-variables\.fd)|.*\.sock(et)?"
+    r"(working-)?(disk\d+\.(qcow2|base)|uefi-variables\.fd|data\.iso)|.*\.sock(et)?"
 )
 # Shorter ids could be part of a name that somebody else chose.
 _TELLING: Final = 6

@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import PurePath
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from attrs import Attribute, field, frozen
 from attrs.converters import optional
 
 from alpy.core.checks import many
+from alpy.core.data_disk import DataDisk
 from alpy.core.errors import InvalidValueError
 
 
@@ -76,6 +77,11 @@ def _extra_args(values: Iterable[str]) -> tuple[str, ...]:
     return many(values, str, "extra_args")
 
 
+def _data_disk(_appliance: Appliance, _attribute: Attribute[Any], value: object) -> None:
+    if not isinstance(value, DataDisk | None):
+        raise InvalidValueError(f"data_disk {value!r}: a DataDisk is wanted")
+
+
 def _positive(_appliance: Appliance, attribute: Attribute[int], value: object) -> None:
     if not isinstance(value, int):
         raise InvalidValueError(f"{attribute.name} = {value!r}: a whole number is wanted")
@@ -87,14 +93,15 @@ def _positive(_appliance: Appliance, attribute: Attribute[int], value: object) -
 class Appliance:
     """A network virtual appliance as its vendor ships it, and the machine to run it on.
 
-    *memory_mib*: RAM in MiB. *cpu* and *machine* are QEMU's names. *extra_args* go to the
-    hypervisor's command line as they are, after everything else.
+    *data_disk* comes after all *disks*. *memory_mib*: RAM in MiB. *cpu* and *machine* are QEMU's
+    names. *extra_args* go to the hypervisor's command line as they are, after everything else.
     """
 
     name: str
     kernel: Kernel | None = None
     disks: tuple[Disk, ...] = field(default=(), converter=_disks)
     iso: PurePath | None = field(default=None, converter=optional(PurePath))
+    data_disk: DataDisk | None = field(default=None, validator=_data_disk)
     firmware: Firmware = field(default=Firmware.BIOS, converter=Firmware)
     memory_mib: int = field(default=512, validator=_positive)
     cpus: int = field(default=1, validator=_positive)

@@ -14,6 +14,7 @@ import pytest
 from alpy.adapters.pcap import read_frames
 from alpy.adapters.saved.contents import whole_digest
 from alpy.core.appliance import Acceleration, Appliance, Firmware
+from alpy.core.data_disk import DataDisk
 from alpy.core.errors import HostError, InvalidValueError, MonitorError, SavedStateError
 from alpy.core.ports import Console, Monitor
 from alpy.core.topology import Topology
@@ -257,6 +258,14 @@ def test_what_a_state_depends_on_is_in_its_identity(lives: Lives, tmp_path: Path
     ]
     data.write_bytes(b"22")
     found.append(identity(rig, extra_args=named))
+    found += [identity(rig, data_disk=DataDisk(files={"a": data}))]
+    data.write_bytes(b"333")
+    found += [
+        identity(rig, data_disk=DataDisk(files={"a": data})),
+        identity(rig, data_disk=DataDisk(files={"b": data})),
+        identity(rig, data_disk=DataDisk(files={"b": data}, label="cidata")),
+        identity(rig, data_disk=DataDisk(files={"b": b"4444"})),
+    ]
     changed = rig.appliance()
     with Path(changed.disks[0].path).open("r+b") as image:
         image.seek(1 << 19)

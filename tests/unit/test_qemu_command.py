@@ -11,6 +11,7 @@ import pytest
 
 from alpy.adapters.qemu.command import (
     LINK_LIMIT,
+    Drives,
     HostFacts,
     MemoryFile,
     check_expressible,
@@ -121,7 +122,9 @@ def test_a_kernel_is_loaded_by_qemu_itself() -> None:
 
 
 def test_disks_are_their_overlays_and_boot_before_the_iso() -> None:
-    host = facts(overlays=(PurePath("/run/disk0.qcow2"), PurePath("/run/disk1.qcow2")))
+    host = facts(
+        drives=Drives(overlays=(PurePath("/run/disk0.qcow2"), PurePath("/run/disk1.qcow2")))
+    )
     arguments = argv(
         host=host, kernel=None, disks=(Disk(path="a"), Disk(path="b")), iso="install.iso"
     )
@@ -134,9 +137,22 @@ def test_disks_are_their_overlays_and_boot_before_the_iso() -> None:
     assert "readonly=on" in drives[2]
 
 
+def test_a_data_disk_comes_after_the_disks_is_only_read_and_never_booted() -> None:
+    drives = Drives(overlays=(PurePath("/run/disk0.qcow2"),), data_disk=PurePath("/run/data.iso"))
+    arguments = argv(host=facts(drives=drives), disks=(Disk(path="a"),), iso="install.iso")
+    assert [drive.rpartition("file=")[2] for drive in values(arguments, "-drive")] == [
+        "/run/disk0.qcow2", "/run/data.iso", "/home/me/install.iso",
+    ]  # fmt: skip
+    assert "readonly=on" in values(arguments, "-drive")[1]
+    devices = values(arguments, "-device")
+    assert [device.partition("bootindex=")[2] for device in devices] == ["1", "", "2"]
+
+
 def test_uefi_is_shared_code_and_a_private_variable_store() -> None:
     files = FirmwareFiles(code="/usr/share/code.fd", variables="/run/vars.fd")
-    drives = values(argv(firmware=Firmware.UEFI, host=facts(firmware=files)), "-drive")
+    drives = values(
+        argv(firmware=Firmware.UEFI, host=facts(drives=Drives(firmware=files))), "-drive"
+    )
     assert drives == [
         "if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/code.fd",
         "if=pflash,format=raw,unit=1,file=/run/vars.fd",
@@ -144,7 +160,9 @@ def test_uefi_is_shared_code_and_a_private_variable_store() -> None:
 
 
 def test_a_comma_in_a_path_or_name_does_not_end_the_option() -> None:
-    host = facts(captures=PurePath("/a, b=c"), tap_fds=(9,), overlays=(PurePath("/d,e"),))
+    host = facts(
+        captures=PurePath("/a, b=c"), tap_fds=(9,), drives=Drives(overlays=(PurePath("/d,e"),))
+    )
     arguments = argv(1, host=host, name="x,y", disks=(Disk(path="d"),), iso="f,g")
     assert escaped("a,,b") == "a,,,,b"
     assert values(arguments, "-name") == ["guest=x,,y"]

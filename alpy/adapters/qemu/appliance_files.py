@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from alpy.adapters.qemu.data_disk import check_data_disk
 from alpy.adapters.qemu.disk_overlay import check_image
 from alpy.adapters.qemu.files import check_iso, check_kernel, check_readable
 from alpy.adapters.qemu.firmware import find_firmware
@@ -25,6 +26,8 @@ def check_files(appliance: Appliance, image_program: str) -> None:
             check_readable(Path(appliance.kernel.initrd), what="initrd")
     for disk in appliance.disks:
         check_image(image_program, Path(disk.path), disk.format)
+    if appliance.data_disk:
+        check_data_disk(appliance.data_disk)
     if appliance.iso:
         check_iso(Path(appliance.iso))
     if appliance.firmware is Firmware.UEFI:

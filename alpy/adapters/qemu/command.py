@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import count
 from pathlib import PurePath
 from typing import Final
 
-from attrs import field, frozen
+from attrs import frozen
 
 from alpy.adapters.qemu.firmware import FirmwareFiles
 from alpy.core.appliance import Acceleration, Appliance
@@ -50,11 +51,22 @@ class MemoryFile:
 
 
 @frozen(kw_only=True)
+class Drives:
+    """The files that were made for this launch: an overlay for each disk, an image of the data
+    disk, UEFI's code and variables.
+    """
+
+    overlays: tuple[PurePath, ...] = ()
+    data_disk: PurePath | None = None
+    firmware: FirmwareFiles | None = None
+
+
+@frozen(kw_only=True)
 class HostFacts:
     """What the host chose or opened for this launch.
 
-    *directory*: where the appliance's relative paths begin. *overlays*: one for each disk.
-    *memory*: where RAM is, if not in QEMU alone. *incoming*: wait for a saved state.
+    *directory*: where the appliance's relative paths begin. *memory*: where RAM is, if not in QEMU
+    alone. *incoming*: wait for a saved state.
     The descriptors are those that the process inherits, *tap_fds* in the order of the links.
     """
 
@@ -65,8 +77,7 @@ class HostFacts:
     monitor_fd: int
     console_fd: int
     tap_fds: tuple[int, ...] = ()
-    overlays: tuple[PurePath, ...] = ()
-    firmware: FirmwareFiles | None = field(default=None)
+    drives: Drives = Drives()
     memory: MemoryFile | None = None
     incoming: bool = False
 
@@ -109,7 +120,7 @@ def command_line(topology: Topology, host: HostFacts) -> list[str]:
         *_channels(host),
         *_bridges(len(topology.links)),
         *_nics(topology, host),
-        *_disks(topology.appliance, host),
+        *_drives(topology.appliance, host),
         *topology.appliance.extra_args,
     ]
 
@@ -139,10 +150,10 @@ def _machine(appliance: Appliance, host: HostFacts) -> Iterator[str]:
 
 
 def _boot(appliance: Appliance, host: HostFacts) -> Iterator[str]:
-    if host.firmware:
+    if firmware := host.drives.firmware:
         flash = "if=pflash,format=raw,unit"
-        yield from ("-drive", f"{flash}=0,readonly=on,file={escaped(host.firmware.code)}")
-        yield from ("-drive", f"{flash}=1,file={escaped(host.firmware.variables)}")
+        yield from ("-drive", f"{flash}=0,readonly=on,file={escaped(firmware.code)}")
+        yield from ("-drive", f"{flash}=1,file={escaped(firmware.variables)}")
     if appliance.kernel:
         yield from ("-kernel", str(host.directory / appliance.kernel.image))
         if appliance.kernel.initrd:
@@ -191,16 +202,20 @@ def _nic(link: Link, tap_fd: int, model: str, captures: PurePath) -> Iterator[st
     yield from ("-device", f"{model},{options}")
 
 
-def _disks(appliance: Appliance, host: HostFacts) -> Iterator[str]:
+def _drives(appliance: Appliance, host: HostFacts) -> Iterator[str]:
     # A kernel that QEMU loads by itself comes first in the order of what is booted.
-    first = 1 if appliance.kernel else 0
-    for number, overlay in enumerate(host.overlays):
+    order = count(1 if appliance.kernel else 0)
+    for number, overlay in enumerate(host.drives.overlays):
         # The overlay is thrown away after the run, so that nothing has to reach the platter.
         options = f"if=none,id=disk{number},format=qcow2,cache=unsafe,discard=unmap"
         yield from ("-drive", f"{options},file={escaped(overlay)}")
-        yield from ("-device", f"virtio-blk-pci,drive=disk{number},bootindex={first + number}")
+        yield from ("-device", f"virtio-blk-pci,drive=disk{number},bootindex={next(order)}")
+    if host.drives.data_disk:
+        data = escaped(host.drives.data_disk)
+        yield from ("-drive", f"if=none,id=data,format=raw,readonly=on,file={data}")
+        yield from ("-device", "virtio-blk-pci,drive=data")
     if appliance.iso:
         iso = escaped(host.directory / appliance.iso)
         yield from ("-drive", f"if=none,id=iso,media=cdrom,format=raw,readonly=on,file={iso}")
         # Both q35 and pc have an "ide.1"; an appliance that is installed boots from its disk.
-        yield from ("-device", f"ide-cd,drive=iso,bus=ide.1,bootindex={first + len(host.overlays)}")
+        yield from ("-device", f"ide-cd,drive=iso,bus=ide.1,bootindex={next(order)}")

@@ -18,8 +18,17 @@ _MULTIBOOT: Final = (8192, b"\x02\xb0\xad\x1b")
 _VOLUME: Final = (0x8001, (b"CD001", b"BEA01"))
 
 
-def check_readable(path: Path, *, what: str) -> None:
+def check_file(path: Path, *, what: str) -> None:
     """Look whether *path* is a file that we can read.
+
+    Raises:
+        ApplianceFileError: it is not.
+    """
+    _read(path, what, length=1)
+
+
+def check_readable(path: Path, *, what: str) -> None:
+    """Look whether *path* is a file that we can read, and holds something.
 
     Raises:
         ApplianceFileError: it is not, or it is empty.

@@ -12,12 +12,13 @@ from typing import Final
 
 from attrs import evolve
 
-from alpy.adapters.qemu.command import HostFacts, MemoryFile, command_line
+from alpy.adapters.qemu.command import Drives, HostFacts, MemoryFile, command_line
 from alpy.adapters.qemu.disk_overlay import images_of
 from alpy.adapters.qemu.firmware import FirmwareFiles, find_firmware
 from alpy.adapters.qemu.program import ask
 from alpy.adapters.qemu.working_files import readable
 from alpy.core.appliance import Acceleration, Appliance, Firmware
+from alpy.core.data_disk import DataDisk
 from alpy.core.link import Link
 from alpy.core.topology import Topology
 
@@ -50,6 +51,7 @@ def identity(
         "cpu": _host_cpu() if acceleration is Acceleration.KVM else "emulated",
         "arguments": shlex.join(_arguments(topology, acceleration)),
         "links": "; ".join(_link(link) for link in topology.links),
+        "data disk": _data_disk(appliance.data_disk, digest),
         "named files": "; ".join(_named_files(appliance)),
         **{name: digest(path) for name, path in _files(appliance, image_program)},
     }
@@ -72,8 +74,11 @@ def _arguments(topology: Topology, acceleration: Acceleration) -> list[str]:
         monitor_fd=0,
         console_fd=0,
         tap_fds=tuple(0 for _ in topology.links),
-        overlays=tuple(PurePath(f"disk{number}") for number, _ in enumerate(appliance.disks)),
-        firmware=FirmwareFiles(code="code", variables="variables") if uefi else None,
+        drives=Drives(
+            overlays=tuple(PurePath(f"disk{number}") for number, _ in enumerate(appliance.disks)),
+            data_disk=PurePath("data") if appliance.data_disk else None,
+            firmware=FirmwareFiles(code="code", variables="variables") if uefi else None,
+        ),
         memory=MemoryFile(fd=0, shared=False),
     )
     same = evolve(appliance, kernel=kernel, iso="iso" if appliance.iso else None)
@@ -100,6 +105,17 @@ def _files(appliance: Appliance, image_program: str) -> Iterator[tuple[str, Path
         firmware = find_firmware(readable)
         yield "firmware", Path(firmware.code)
         yield "variables", Path(firmware.variables)
+
+
+def _data_disk(disk: DataDisk | None, digest: Digest) -> str:
+    """Its label, and each file with its content."""
+    if disk is None:
+        return ""
+    contents = (
+        (name, sha256(content).hexdigest() if isinstance(content, bytes) else digest(Path(content)))
+        for name, content in disk.files
+    )
+    return "; ".join((disk.label, *(f"{name} {content}" for name, content in contents)))
 
 
 def _named_files(appliance: Appliance) -> Iterator[str]:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -13,6 +12,7 @@ from alpy.adapters.holdings import Holdings
 from alpy.adapters.pcap import count_frames
 from alpy.adapters.qemu.acceleration import KvmProbe, choose_acceleration, default_memory
 from alpy.adapters.qemu.appliance_files import check_files
+from alpy.adapters.qemu.channels import Channels
 from alpy.adapters.qemu.command import HostFacts, check_expressible, command_line
 from alpy.adapters.qemu.identity import Digest, identity
 from alpy.adapters.qemu.process import QemuProcess
@@ -88,8 +88,7 @@ class QemuMachine:
         self._state: State = Fleeting()
         self._monitor: QmpMonitor | None = None
         self._console: PexpectConsole | None = None
-        self._monitor_end: socket.socket | None = None
-        self._console_end: socket.socket | None = None
+        self._channels = Channels(self._holdings)
         self._killed = False
 
     def check(self, topology: Topology) -> None:
@@ -144,23 +143,18 @@ class QemuMachine:
             holdings=self._holdings,
         )
         memory = self._state.open()
-        overlays = self._files.create_overlays(topology.appliance.disks)
-        firmware = self._files.copy_firmware(topology.appliance.firmware)
+        drives = self._files.create(topology.appliance)
         acceleration = self._acceleration or self._choose_acceleration(topology.appliance)
-        self._monitor_end, monitor_peer = self._holdings.socketpair("monitor")
-        self._console_end, console_peer = self._holdings.socketpair("console")
-        # Of what QEMU inherits, a copy left here would outlive it and hide its end.
-        with monitor_peer, console_peer:
+        with self._channels.open() as (monitor, console):
             facts = HostFacts(
                 program=self._program,
                 acceleration=acceleration,
                 directory=Path.cwd(),
                 captures=run.path,
-                monitor_fd=monitor_peer.fileno(),
-                console_fd=console_peer.fileno(),
+                monitor_fd=monitor.fileno(),
+                console_fd=console.fileno(),
                 tap_fds=tuple(tap.fileno() for tap in taps),
-                overlays=overlays,
-                firmware=firmware,
+                drives=drives,
                 memory=memory,
                 incoming=saved is not None,
             )
@@ -176,12 +170,12 @@ class QemuMachine:
     def connect_monitor(
         self, *, timeout: float, command_timeout: float, watch: Watch = unwatched
     ) -> QmpMonitor:
-        if self._monitor_end is None or self._run is None:
+        if self._channels.monitor is None or self._run is None:
             raise MachineRefusedError(status=None, stderr="it was not launched")
         if self._monitor:
             raise MonitorError(command="(greeting)", answer="the monitor was connected before")
         self._monitor = QmpMonitor(
-            connection=self._monitor_end,
+            connection=self._channels.monitor,
             transcript=self._run.file("qmp.log"),
             holdings=self._holdings,
             clock=self._clock,
@@ -203,14 +197,14 @@ class QemuMachine:
         self._state.save(folder)
 
     def open_console(self, *, watch: Watch = unwatched) -> PexpectConsole:
-        if self._console_end is None or self._run is None:
+        if self._channels.console is None or self._run is None:
             raise MachineRefusedError(status=None, stderr="it was not launched")
         if self._console:
             raise HostError(
                 asked="open the console", found="it was before", remedy="Keep the first"
             )
         self._console = PexpectConsole(
-            connection=self._console_end,
+            connection=self._channels.console,
             raw_log=self._run.file("console.log"),
             text_log=self._run.file("console.txt"),
             holdings=self._holdings,
@@ -240,7 +234,7 @@ class QemuMachine:
         release = Teardown()
         release.owe("files of QEMU's own", self._remove_files)
         release.owe("files of a saved state", self._state.close)
-        release.owe("sockets to QEMU", self._close_ends)
+        release.owe("sockets to QEMU", self._channels.close)
         release.owe("console", self._close_console)
         release.owe("monitor", self._close_monitor)
         # First of all, so that the logs of the other two hold its last words.
@@ -276,11 +270,6 @@ class QemuMachine:
 
     def _on_host(self, seconds: float) -> float:
         return seconds * self._clock.scale
-
-    def _close_ends(self) -> None:
-        for end in (self._monitor_end, self._console_end):
-            if end:
-                end.close()
 
     def _remove_files(self) -> None:
         if self._files:

@@ -12,10 +12,13 @@ from typing import Final
 
 from attrs import define, field
 
+from alpy.adapters.qemu.command import Drives
+from alpy.adapters.qemu.data_disk import write_data_disk
 from alpy.adapters.qemu.disk_overlay import base_link, create_overlay, saved_link
 from alpy.adapters.qemu.firmware import FirmwareFiles, find_firmware
 from alpy.adapters.sparse import copy_filled
-from alpy.core.appliance import Disk, Firmware
+from alpy.core.appliance import Appliance, Disk, Firmware
+from alpy.core.data_disk import DataDisk
 from alpy.core.errors import HostError
 from alpy.core.ports import RunDirectory
 
@@ -23,9 +26,10 @@ from alpy.core.ports import RunDirectory
 # when the process that would remove them has died.
 _MARK: Final = "working-"
 _VARIABLES: Final = "uefi-variables.fd"
-# The appliance writes to these; the others are links.
+_DATA_DISK: Final = "data.iso"
+# The appliance writes to these; it only reads the others.
 _WRITTEN: Final = (".qcow2", ".fd")
-_NAMES: Final = re.compile(rf"{_MARK}(disk[0-9]+\.(qcow2|base|saved)|uefi-variables\.fd)")
+_NAMES: Final = re.compile(rf"{_MARK}(disk[0-9]+\.(qcow2|base|saved)|uefi-variables\.fd|data\.iso)")
 
 
 def is_working_file(name: str) -> bool:
@@ -46,48 +50,17 @@ class WorkingFiles:
     _saved: Path | None = None
     _made: list[Path] = field(factory=list, init=False)
 
-    def create_overlays(self, disks: Sequence[Disk]) -> tuple[Path, ...]:
-        """An overlay for each disk.
+    def create(self, appliance: Appliance) -> Drives:
+        """All that *appliance* needs.
 
         Raises:
-            HostError: one could not be made.
+            HostError: one could not be made, for want of room for instance.
         """
-        overlays = []
-        for number, disk in enumerate(disks):
-            name = f"disk{number}.qcow2"
-            overlay = self._file(name)
-            self._made += (overlay, base_link(overlay), saved_link(overlay))
-            create_overlay(
-                self._image_program,
-                image=Path(disk.path),
-                format_=disk.format,
-                overlay=overlay,
-                saved=self._saved and self._saved / name,
-            )
-            overlays.append(overlay)
-        return tuple(overlays)
-
-    def copy_firmware(self, firmware: Firmware) -> FirmwareFiles | None:
-        """UEFI's code, and a variable store of its own; nothing for a BIOS, which QEMU has.
-
-        Raises:
-            HostError: it is not there, or could not be copied.
-        """
-        if firmware is not Firmware.UEFI:
-            return None
-        found = find_firmware(readable)
-        variables = self._file(_VARIABLES)
-        self._made.append(variables)
-        try:
-            empty_or_saved = self._saved / _VARIABLES if self._saved else found.variables
-            shutil.copyfile(empty_or_saved, variables)
-        except OSError as error:
-            raise HostError(
-                asked=f"copy UEFI's variable store to {variables}",
-                found=os.strerror(error.errno or 0),
-                remedy="Make room, or choose another run directory",
-            ) from error
-        return FirmwareFiles(code=found.code, variables=variables)
+        return Drives(
+            overlays=self._create_overlays(appliance.disks),
+            data_disk=self._create_data_disk(appliance.data_disk),
+            firmware=self._copy_firmware(appliance.firmware),
+        )
 
     def save(self, folder: Path) -> None:
         """Copy what they hold now to *folder*. The machine is paused meanwhile.
@@ -116,6 +89,47 @@ class WorkingFiles:
                     remedy="Remove it by hand; it is no evidence",
                 ) from error
             self._made.pop()
+
+    def _create_overlays(self, disks: Sequence[Disk]) -> tuple[Path, ...]:
+        overlays = []
+        for number, disk in enumerate(disks):
+            name = f"disk{number}.qcow2"
+            overlay = self._file(name)
+            self._made += (overlay, base_link(overlay), saved_link(overlay))
+            create_overlay(
+                self._image_program,
+                image=Path(disk.path),
+                format_=disk.format,
+                overlay=overlay,
+                saved=self._saved and self._saved / name,
+            )
+            overlays.append(overlay)
+        return tuple(overlays)
+
+    def _copy_firmware(self, firmware: Firmware) -> FirmwareFiles | None:
+        if firmware is not Firmware.UEFI:
+            return None  # QEMU has a BIOS
+        found = find_firmware(readable)
+        variables = self._file(_VARIABLES)
+        self._made.append(variables)
+        try:
+            empty_or_saved = self._saved / _VARIABLES if self._saved else found.variables
+            shutil.copyfile(empty_or_saved, variables)
+        except OSError as error:
+            raise HostError(
+                asked=f"copy UEFI's variable store to {variables}",
+                found=os.strerror(error.errno or 0),
+                remedy="Make room, or choose another run directory",
+            ) from error
+        return FirmwareFiles(code=found.code, variables=variables)
+
+    def _create_data_disk(self, disk: DataDisk | None) -> Path | None:
+        if disk is None:
+            return None
+        image = self._file(_DATA_DISK)
+        self._made.append(image)
+        write_data_disk(disk, image)
+        return image
 
     def _file(self, name: str) -> Path:
         return self._run.file(name if self._keep else f"{_MARK}{name}")
