@@ -15,7 +15,7 @@ from alpy.fakes.shell_files import SCRATCH, ShellFiles, octal_bytes
 # From a command to its exit code and its output.
 Commands: TypeAlias = Mapping[str, tuple[int, str]] | Callable[[str], tuple[int, str]]
 
-_PROBE = re.compile(r"echo al''py-(\d+)-ready")
+_PROBE = re.compile(r"echo al''py-(\d+)-ready-\$\{_alpy_V-\}\.")
 _QUESTION = re.compile(r"(_alpy|_alpy_q|_alpy_p|_alpy_v|_alpy_o=;_alpy_p) (\d+) ?(.*)", re.DOTALL)
 _DEFINITION = re.compile(r"_alpy\w*(\(\)|=)|for _alpy_h in ")
 _PRINTED = re.compile(r"\"\$\(printf %b '(.*)'\)\"", re.DOTALL)
@@ -54,7 +54,7 @@ class ShellAnswers:
     def __call__(self, line: str) -> str:
         line = _NOT_TEXT.sub("", line).strip()
         if probe := _PROBE.fullmatch(line):
-            return f"alpy-{probe[1]}-ready\r\n"
+            return f"alpy-{probe[1]}-ready-.\r\n"
         if question := _QUESTION.fullmatch(line):
             return _on_terminal(self._answer(*question.groups()))
         if not line or _DEFINITION.match(line):

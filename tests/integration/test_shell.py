@@ -107,6 +107,16 @@ def test_output_is_exact(shell: Shell, case: str) -> None:
     assert shell.run(command, timeout=LONG).output == output
 
 
+def test_a_shell_that_has_the_functions_is_not_taught_again(rig: ShellRig, shell: Shell) -> None:
+    shell.run("true")
+    taught = (rig.folder / "console.log").read_bytes().count(b"_alpy_q(){")
+    assert taught
+    for other in _attached(rig):
+        assert other.run("echo hi").output == "hi\n"
+        assert shell.run("echo ho").output == "ho\n"
+    assert (rig.folder / "console.log").read_bytes().count(b"_alpy_q(){") == taught
+
+
 def test_every_exit_code_is_told(dash: Shell) -> None:
     assert [dash.run(f"exit {n}", check=False).exit_code for n in range(256)] == list(range(256))
 

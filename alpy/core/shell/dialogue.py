@@ -12,6 +12,7 @@ from alpy.core.ports import Console
 from alpy.core.shell.framing import (
     GUEST_FUNCTIONS,
     SELF_DESCRIPTION,
+    VERSION,
     Answer,
     end_pattern,
     go_pattern,
@@ -54,6 +55,8 @@ class Dialogue:
     """The guest's digest program."""
     tools: frozenset[str] = field(default=frozenset(), init=False)
     """The other programs it has for transfers."""
+    _version: str = field(default="", init=False)
+    """Of the functions that the shell has, as far as it has said."""
     _number: int = field(default=0, init=False)
     _in_step: bool = field(default=False, init=False)
     _raw: tuple[int, int] = field(default=(0, 0), init=False)
@@ -74,7 +77,8 @@ class Dialogue:
     def _is_prepared(self, deadline: Deadline) -> bool:
         self.get_in_step(deadline)
         attempt = self._at_most(_PREPARE_SECONDS, deadline)
-        for line in GUEST_FUNCTIONS:
+        typed = GUEST_FUNCTIONS if self._version != VERSION else ()
+        for line in typed:
             self._type(line)
         try:
             answer = self.ask("_alpy_q", quoted(SELF_DESCRIPTION), deadline=attempt)
@@ -82,6 +86,8 @@ class Dialogue:
             if deadline.passed:
                 raise self._no_shell(deadline) from error
             return False
+        if typed:
+            self._type(f"_alpy_V={VERSION}")
         self.scratch, _, rest = answer.text.partition("\n")
         self.digest, *tools = rest.split("\n")
         self.tools = frozenset(tools)
@@ -146,12 +152,13 @@ class Dialogue:
             self.console.send(probe(number))
             try:
                 attempt = self._at_most(_PROBE_SECONDS, deadline)
-                self.console.expect(ready_pattern(number), timeout=attempt.seconds)
+                match = self.console.expect(ready_pattern(number), timeout=attempt.seconds)
             except ConsoleTimeoutError as error:
                 if deadline.passed:
                     raise self._no_shell(deadline, error.seen) from error
                 self.console.send(_INTERRUPT)
                 continue
+            self._version = match.matched.rpartition("-")[2].removesuffix(".")
             self._in_step = True
 
     def _leave_raw_mode(self, deadline: Deadline) -> None:
@@ -219,10 +226,13 @@ class Dialogue:
 
 
 def probe(number: int) -> str:
-    """What is typed to see whether a shell reads it. Its echo doesn't match the answer."""
-    return f" echo al''py-{number}-ready\n"
+    """What is typed to see whether a shell reads it, and which functions it has.
+
+    Its echo doesn't match the answer.
+    """
+    return f" echo al''py-{number}-ready-${{_alpy_V-}}.\n"
 
 
 def ready_pattern(number: int) -> str:
     """The regular expression of the answer to `probe`."""
-    return rf"alpy-{number}-ready"
+    return rf"alpy-{number}-ready-[0-9a-f]*\."

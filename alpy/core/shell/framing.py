@@ -9,6 +9,7 @@ answer with its length in front and its end behind; what does not fit is printed
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from typing import Final
 
 from attrs import frozen
@@ -50,6 +51,9 @@ GUEST_FUNCTIONS: Final = (
     'head -c $2 >|"$_alpy_f.b";stty $4;_alpy_d $3;}',
     '_alpy_v(){ printf %b "$2" >>"$_alpy_f.b";_alpy_s=$?;_alpy_o=;_alpy_l=0;_alpy_p $1;}',
 )
+
+# A shell that was prepared before, perhaps in the state that was saved, has these already.
+VERSION: Final = sha256("\n".join(GUEST_FUNCTIONS).encode()).hexdigest()[:8]
 
 # Asks for f, h, and the programs that a transfer can use.
 SELF_DESCRIPTION: Final = (
