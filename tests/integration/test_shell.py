@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import sys
 import time
@@ -279,6 +280,43 @@ def test_a_block_that_loses_bytes_is_sent_again(rigs: Rigs, tmp_path: Path) -> N
         assert next(losses, None) is None
 
 
+def test_bytes_lost_in_one_of_several_blocks_are_no_commands_and_come_again(
+    rigs: Rigs, tmp_path: Path
+) -> None:
+    rig = rigs(*SHELLS["dash"])
+    planted = tmp_path / "planted"
+    losses = iter([500])
+    for shell in _attached(rig):
+        rig.loses = lambda data: data[next(losses, 0) :] if len(data) == 1024 else data
+        # If a part of it were taken for commands, one of them would leave a file.
+        data = f"\ntouch {planted}\n".encode() * 6000
+        shell.upload(_incompressible(data), str(tmp_path / "file"), timeout=LONG)
+        assert (tmp_path / "file").read_bytes() == _incompressible(data)
+        assert next(losses, None) is None
+        assert shell.run("echo fine").output == "fine\n"
+    assert not planted.exists()
+
+
+def _incompressible(lines: bytes) -> bytes:
+    """*lines*, with random ones between them."""
+    noise = random.Random(3)  # noqa: S311
+    return b"".join(
+        noise.randbytes(60) + b"\n" + line + b"\n" for line in lines.splitlines() if line
+    )
+
+
+def test_a_scratch_file_that_cannot_grow_is_told_and_its_bytes_are_no_commands(
+    rigs: Rigs, tmp_path: Path
+) -> None:
+    rig = rigs(*SHELLS["dash"])
+    for shell in _attached(rig):
+        rig.console.send("ulimit -f 4\n")
+        data = b"touch planted\n" * 100
+        with pytest.raises(TransferError):
+            shell.upload(_incompressible(data), str(tmp_path / "file"), timeout=LONG)
+        assert shell.run("ls").output == ""
+
+
 @pytest.mark.parametrize("has", ["cat od dd cksum tail seq chmod rm", "cat base64 dd md5sum head"])
 def test_files_go_with_few_programs_there(rigs: Rigs, tmp_path: Path, has: str) -> None:
     programs = tmp_path / "bin"
@@ -312,7 +350,7 @@ def test_a_full_target_is_told(shell: Shell) -> None:
 
 def test_a_transfer_that_takes_too_long_is_told(dash: Shell, tmp_path: Path) -> None:
     with pytest.raises(TransferError, match=r"not done within 0\.01 s"):
-        dash.upload(os.urandom(500_000), str(tmp_path / "file"), timeout=0.01)
+        dash.upload(os.urandom(60_000), str(tmp_path / "file"), timeout=0.01)
     assert dash.run("echo fine").output == "fine\n"
 
 

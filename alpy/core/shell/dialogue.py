@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from attrs import define, field
 
@@ -30,8 +30,8 @@ _FIRST_LOOK_SECONDS = 1.0
 _LAST_LOOK_SECONDS = 5.0
 # A raw port takes some 50 KB/s; a loaded host may be ten times slower.
 _SLOWEST_BYTES_PER_SECOND = 5000
-_FILLER = b"\n" * 1024
-_FILLER_SECONDS = 0.1
+_FILLER = b"\n" * 2048
+_FILLER_SECONDS = 0.05
 
 _INTERRUPT = "\x03"
 # The line editor of busybox asks the terminal where the cursor is, behind each prompt, and holds
@@ -99,14 +99,14 @@ class Dialogue:
         arguments: str = "",
         *,
         deadline: Deadline,
-        payload: bytes = b"",
+        payload: Sequence[bytes] = (),
         verify: Callable[[str], bool] | None = None,
         tries: int = 8,
     ) -> Answer:
         """Call *function*, and if its answer is damaged, let it be printed again.
 
-        The *payload* is sent when the function says that it reads raw bytes. With *verify*, a
-        guess at a damaged answer counts if that is true of it.
+        Each block of the *payload* is sent when the function says that it reads raw bytes. With
+        *verify*, a guess at a damaged answer counts if that is true of it.
 
         Raises:
             ConsoleTimeoutError: the function does not end in time. It may still run.
@@ -117,9 +117,8 @@ class Dialogue:
         for _ in range(tries):
             number = self._next()
             self._type(f"{function} {number} {arguments}")
-            self._raw = (number, len(payload))
-            received = self._send(payload, number, deadline) if payload else ""
-            received += self._wait_for_end(number, deadline, len(payload))
+            self._raw = (number, sum(map(len, payload)))
+            received = self._hear(number, payload, deadline)
             self._raw = (0, 0)
             self._asks_for_cursor |= f"{_CURSOR_QUESTION} {function} {number}" in received
             answer = parse(number, received)
@@ -129,7 +128,7 @@ class Dialogue:
             if answer is not None:
                 self._in_step = True
                 return answer
-            function, arguments, payload = "_alpy_p", "", b""
+            function, arguments, payload = "_alpy_p", "", ()
         self._in_step = True
         raise DamagedAnswerError
 
@@ -178,34 +177,35 @@ class Dialogue:
         """A number for a probe that the caller types."""
         return self._next()
 
-    def _send(self, payload: bytes, number: int, deadline: Deadline) -> str:
-        match = self.console.expect(
-            [go_pattern(number), end_pattern(number)], timeout=deadline.remaining
-        )
-        if match.index == 0:
-            self.console.send(payload)
-        return match.before + match.matched
-
-    def _wait_for_end(self, number: int, deadline: Deadline, sent: int) -> str:
-        look = _FIRST_LOOK_SECONDS + sent / _SLOWEST_BYTES_PER_SECOND
+    def _hear(self, number: int, payload: Sequence[bytes], deadline: Deadline) -> str:
+        """All that comes until the function ends; each block is sent when it is asked for."""
+        received, sent, spoilt, look = "", 0, False, _FIRST_LOOK_SECONDS
         while True:
+            to_come = [go_pattern(number, sent)] if sent < len(payload) else []
             try:
                 match = self.console.expect(
-                    end_pattern(number), timeout=min(look, deadline.remaining)
+                    [end_pattern(number), *to_come], timeout=min(look, deadline.remaining)
                 )
             except ConsoleTimeoutError as error:
                 if deadline.passed:
                     raise
                 if is_begun(number, error.seen):
                     return ""
-            else:
-                return match.before + match.matched
-            look = min(2 * look, _LAST_LOOK_SECONDS)
-            if sent:
-                # Bytes were lost on the way. The guest reads on until it has the number it was
-                # told, so it gets some; their digest will be wrong.
-                self.console.send(_FILLER)
-                look = _FIRST_LOOK_SECONDS
+                look = min(2 * look, _LAST_LOOK_SECONDS)
+                if sent:
+                    # Bytes were lost on the way. The guest reads on until it has the number it was
+                    # told, so it gets some; their digest will be wrong.
+                    spoilt, look = True, _FIRST_LOOK_SECONDS
+                    self.console.send(_FILLER)
+                continue
+            received += match.before + match.matched
+            if match.index == 0:
+                return received
+            # What may be too much must not be taken for commands.
+            size = len(payload[sent])
+            self.console.send(b"\n" * size if spoilt else payload[sent])
+            look = _FIRST_LOOK_SECONDS + size / _SLOWEST_BYTES_PER_SECOND
+            sent += 1
 
     def _type(self, line: str) -> None:
         # Behind a space: many shells are told to leave such lines out of their history.

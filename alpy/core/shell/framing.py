@@ -44,11 +44,15 @@ GUEST_FUNCTIONS: Final = (
     "_alpy_o=$_alpy_o$i;} 2>/dev/null",
     # Answer a question of ours. Its fd 3 is the terminal.
     '_alpy_q(){ { _alpy_o=$(eval "$2" 2>&1);_alpy_s=$?;} 3>&1;_alpy_l=900000;_alpy_p $1;}',
-    # Compare the digest of the file $2, or of the block. Read a block of $2 raw bytes with digest
-    # $3, the terminal's settings being $4. Add to the block from a typed line.
+    # Compare the digest of the file $2, or of the scratch file. Read $3 raw bytes with digest $4
+    # there, $2 at a time, the terminal's settings being $5; what can't be written is read all the
+    # same, or the shell would take it for commands. Add to the scratch file from a typed line.
     '_alpy_d(){ set -- $1 $($_alpy_h <"${2-$_alpy_f.b}");[ "$1" = "$2" ];}',
-    "_alpy_u(){ stty raw -echo;printf 'alpygo.%s.\\n' $1 $1 $1 >&3;"
-    'head -c $2 >|"$_alpy_f.b";stty $4;_alpy_d $3;}',
+    "_alpy_u(){ stty raw -echo;_alpy_i=0;_alpy_m=$3;while [ $_alpy_m -gt 0 ];do "
+    "printf 'alpygo.%s.%s.\\n' $1 $_alpy_i $1 $_alpy_i $1 $_alpy_i >&3;"
+    "[ $_alpy_m -ge $2 ]||set -- $1 $_alpy_m $3 $4 $5;"
+    "head -c $2||{ head -c $2 >/dev/null;break;};"
+    '_alpy_m=$((_alpy_m-$2));_alpy_i=$((_alpy_i+1));done >|"$_alpy_f.b";stty $5;_alpy_d $4;}',
     '_alpy_v(){ printf %b "$2" >>"$_alpy_f.b";_alpy_s=$?;_alpy_o=;_alpy_l=0;_alpy_p $1;}',
 )
 
@@ -88,9 +92,9 @@ def end_pattern(number: int) -> str:
     return rf">alpy\.{number}\.(\d+)\.(\d+)\.e"
 
 
-def go_pattern(number: int) -> str:
-    """The regular expression that shows that the guest reads raw bytes for answer *number*."""
-    return rf"alpygo\.{number}\."
+def go_pattern(number: int, block: int) -> str:
+    """The regular expression that shows that the guest reads a *block* of raw bytes, from 0 on."""
+    return rf"alpygo\.{number}\.{block}\."
 
 
 def is_begun(number: int, seen: str) -> bool:

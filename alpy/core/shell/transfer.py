@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files over a serial port: in blocks, each with its digest."""
+"""Files over a serial port: in rounds, each with its digest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import base64
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from attrs import define, field
@@ -19,15 +19,16 @@ from alpy.core.waiting import Deadline
 
 # In a raw terminal the guest's kernel holds 64 KiB that no program has read yet; more is lost.
 _BLOCK_BYTES: Final = 48 * 2**10
-# So much of a text may make one block when compressed; the most that does is taken.
-_TEXT_BYTES: Final = (128 * 2**10, 64 * 2**10)
+# To begin and end a round takes several programs of the guest, and each block of it only one. What
+# is lost costs a round.
+_ROUND_BYTES: Final = 4 * _BLOCK_BYTES
 _LARGEST_READ: Final = 64 * 2**10
 _SMALLEST_READ: Final = 512
 _PRINTF_BYTES: Final = 140
 _TYPED_BYTES: Final = 4 * _PRINTF_BYTES
 _TRIES: Final = 4
 
-_BLOCK: Final = '"$_alpy_f.b"'
+_SCRATCH: Final = '"$_alpy_f.b"'
 
 
 @define(eq=False)
@@ -38,7 +39,6 @@ class Transfer:
     file: str
     deadline: Deadline
     _word: str = field(init=False)
-    _settings: str = field(default="", init=False)
 
     def __attrs_post_init__(self) -> None:
         self._word = quoted(self.file)
@@ -70,38 +70,38 @@ class Transfer:
     def _put(self, data: bytes) -> None:
         # To type a few bytes is faster than to start the programs that make the terminal raw.
         raw = len(data) > _TYPED_BYTES and {"stty", "head"} <= self.dialogue.tools
-        if raw:
-            self._settings = self._check(self._ask("stty -g")).text
+        pack = raw and "gzip" in self.dialogue.tools
         for _ in range(_TRIES):
-            self._check(self._ask(f">|{self._word}"))
-            for block, packed in _blocks(data, pack=raw and "gzip" in self.dialogue.tools):
+            empty = f">|{self._word}"
+            settings = self._check(self._ask(f"{empty}&&stty -g" if raw else empty)).text
+            for content, packed in _rounds(data, raw=raw, pack=pack):
                 unpack = "gzip -dc" if packed else "cat"
-                then = f"{unpack} <{_BLOCK} >>{self._word}"
-                self._put_block(block, then, raw=raw)
+                self._put_round(content, f"{unpack} <{_SCRATCH} >>{self._word}", settings)
             if self._ask(f"_alpy_d {self._digest(data)} {self._word}").status == 0:
                 return
         raise TransferError(file=self.file, reason="it arrives with a wrong digest each time")
 
-    def _put_block(self, block: bytes, then: str, *, raw: bool) -> None:
-        digest = self._digest(block)
+    def _put_round(self, content: bytes, then: str, settings: str) -> None:
+        """Bring *content* to the scratch file, raw if there are *settings* of the terminal."""
+        digest = self._digest(content)
         for _ in range(_TRIES):
-            if raw:
-                receive = f"_alpy_u $1 {len(block)} {digest} {self._settings}"
-                answer = self._ask(f"{receive}&&{then}", payload=block)
+            if settings:
+                receive = f"_alpy_u $1 {_BLOCK_BYTES} {len(content)} {digest} {settings}"
+                blocks = _pieces(content, _BLOCK_BYTES)
+                answer = self._ask(f"{receive}&&{then}", payload=blocks)
             else:
-                self._type_block(block)
+                self._type_in(content)
                 answer = self._ask(f"_alpy_d {digest}&&{then}")
             if answer.status == 0:
                 return
             if answer.text:
                 self._check(answer)
-        raise TransferError(file=self.file, reason="a block arrives damaged each time")
+        raise TransferError(file=self.file, reason="a part arrives damaged each time")
 
-    def _type_block(self, block: bytes) -> None:
-        self._check(self._ask(f">|{_BLOCK}"))
-        for start in range(0, len(block), _PRINTF_BYTES):
-            piece = octal(block[start : start + _PRINTF_BYTES])
-            self.dialogue.ask("_alpy_v", f"'{piece}'", deadline=self.deadline)
+    def _type_in(self, content: bytes) -> None:
+        self._check(self._ask(f">|{_SCRATCH}"))
+        for piece in _pieces(content, _PRINTF_BYTES):
+            self.dialogue.ask("_alpy_v", f"'{octal(piece)}'", deadline=self.deadline)
 
     def _get(self) -> bytes:
         got = bytearray()
@@ -123,9 +123,9 @@ class Transfer:
         pack = "gzip -c" if "gzip" in self.dialogue.tools else "cat"
         encode = "base64" if "base64" in self.dialogue.tools else "od -An -v -tx1"
         question = (
-            f"dd if={self._word} bs={size} skip={index} count=1 2>/dev/null >|{_BLOCK}||"
+            f"dd if={self._word} bs={size} skip={index} count=1 2>/dev/null >|{_SCRATCH}||"
             f"{{ cat <{self._word} >/dev/null;exit 1;}};"
-            f"set -- $($_alpy_h <{_BLOCK});echo $1;{pack} <{_BLOCK}|{encode}"
+            f"set -- $($_alpy_h <{_SCRATCH});echo $1;{pack} <{_SCRATCH}|{encode}"
         )
         answer = self.dialogue.ask(
             "_alpy_q",
@@ -153,7 +153,7 @@ class Transfer:
             return None
         return data if self._digest(data) == digest else None
 
-    def _ask(self, question: str, *, payload: bytes = b"") -> Answer:
+    def _ask(self, question: str, *, payload: Sequence[bytes] = ()) -> Answer:
         return self.dialogue.ask(
             "_alpy_q", quoted(question), deadline=self.deadline, payload=payload
         )
@@ -178,27 +178,16 @@ class Transfer:
         return TransferError(file=self.file, reason=reason)
 
 
-def _blocks(data: bytes, *, pack: bool) -> Iterator[tuple[bytes, bool]]:
-    """*data* in blocks, each with whether it is compressed."""
-    start = 0
-    while start < len(data):
-        size, block = _packed_block(data, start) if pack else (0, b"")
-        if size:
-            yield block, True
-        else:
-            size = _BLOCK_BYTES
-            yield data[start : start + size], False
-        start += size
+def _rounds(data: bytes, *, raw: bool, pack: bool) -> Iterator[tuple[bytes, bool]]:
+    """*data* in pieces, each with whether it is compressed, as far as that pays."""
+    size = _ROUND_BYTES if raw else _BLOCK_BYTES
+    for piece in _pieces(data, size):
+        packed = gzip.compress(piece, mtime=0) if pack else piece
+        yield (packed, True) if len(packed) < 0.9 * len(piece) else (piece, False)
 
 
-def _packed_block(data: bytes, start: int) -> tuple[int, bytes]:
-    """How much of *data* makes one compressed block, and that; 0 if it does not pay."""
-    for size in (*_TEXT_BYTES, _BLOCK_BYTES):
-        piece = data[start : start + size]
-        packed = gzip.compress(piece, mtime=0)
-        if len(packed) <= _BLOCK_BYTES and len(packed) < 0.9 * len(piece):
-            return size, packed
-    return 0, b""
+def _pieces(data: bytes, size: int) -> list[bytes]:
+    return [data[start : start + size] for start in range(0, len(data), size)]
 
 
 def posix_checksum(data: bytes) -> int:
