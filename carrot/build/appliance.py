@@ -25,8 +25,8 @@ from carrot.build.recipe import ApplianceRecipe
 from carrot.build.shared_libraries import pick
 
 # console: where getty waits. cryptomgr.notests: the kernel's self-tests of its ciphers take 0.3 s
-# under emulation, and the check of page rights that rodata=off leaves out 0.1 s. norandmaps: QEMU 7
-# translates code anew wherever it lies; where each program lies as before, its start takes a quarter.
+# under emulation, and the check of page rights that rodata=off leaves out 0.1 s. norandmaps: QEMU
+# translates a program anew wherever it lies; where it lies as before, its start takes a quarter.
 # quiet, loglevel: the console shows the kernel's warnings, and no more.
 KERNEL_COMMAND_LINE: Final = (
     "console=ttyS0 quiet loglevel=4 cryptomgr.notests rodata=off norandmaps"
