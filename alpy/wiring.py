@@ -23,8 +23,8 @@ from alpy.adapters.recovery.guard import ProcessGuard
 from alpy.adapters.recovery.recovery import Recovery
 from alpy.adapters.recovery.sweep import SweptRun
 from alpy.adapters.run_directory import DiskRunDirectory
-from alpy.adapters.saved.contents import RememberedDigest
-from alpy.adapters.saved.store import StateCache, cache_folder
+from alpy.adapters.saved.contents import CONTENTS, RememberedDigest
+from alpy.adapters.saved.store import StateCache, cache_folder, limit_of
 from alpy.adapters.signals import ProcessSignals
 from alpy.adapters.slots import FileSlots
 from alpy.core.appliance import Appliance
@@ -132,9 +132,11 @@ def _ports(
             keep_disks=keep_disks,
             run_id=run_id,
             holdings=holdings,
-            digest=RememberedDigest(states / "contents"),
+            digest=RememberedDigest(states / CONTENTS),
         ),
-        saved_states=StateCache(folder=states, clock=clock, holdings=holdings),
+        saved_states=StateCache(
+            folder=states, clock=clock, limit=limit_of(os.environ), holdings=holdings
+        ),
     )
 
 

@@ -18,18 +18,29 @@ from torture.victim import Moment, Victim
 _CROWD: Final = (4, 8)
 _LIFE_SECONDS: Final = 120.0
 STOPPED_SECONDS: Final = 20.0
+# The third may come when the teardown is about to end, and a busy host is slow.
+_GIVING_UP_SECONDS: Final = 5.0
 
 
 def nothing(arena: Arena) -> None:
     arena.start()
 
 
-def send_signals(number: signal.Signals, times: int, arena: Arena) -> None:
+def send_signals(number: signal.Signals, times: int, arena: Arena, *, pause: float = 0.300) -> None:
     victim = arena.start_until_some_moment()
     victim.send(number)
     for _ in range(times - 1):
-        victim.pause(arena.chance.uniform(0.010, 0.300))
+        victim.pause(arena.chance.uniform(0.010, pause))
         victim.send(number)
+
+
+def press_until_it_gives_up(arena: Arena) -> None:
+    # All three within a teardown, as a rule.
+    send_signals(signal.SIGINT, 3, arena, pause=0.050)
+    (victim,) = arena.victims
+    victim.pause(_GIVING_UP_SECONDS)
+    if victim.alive:
+        arena.complaints.append(f"{_GIVING_UP_SECONDS:g} s after the third Ctrl-C it goes on")
 
 
 def kill_guard(arena: Arena) -> None:

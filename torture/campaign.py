@@ -41,6 +41,8 @@ class Campaign:
     """So many of them start from a saved state; half of these have to make it first."""
     images: Sequence[str] = ("tiny.kernel", "tiny.disk")
     """What the tiny guest comes as. The one with a disk has working files too."""
+    patient: bool = True
+    """Whether each trial ends only when all guards of its runs have ended."""
     life_seconds: float | None = None
     """How long a life takes that nobody disturbs; by default that is measured."""
     tell: Callable[[str], object] = print
@@ -117,7 +119,7 @@ class Campaign:
         if prepared:
             arena.prepare_lives()
         with arena:
-            verdict = inflict(fault, arena)
+            verdict = inflict(fault, arena, patient=self.patient)
             struck = [victim.struck_at for victim in arena.victims if victim.struck_at]
             if verdict.outcome is not Outcome.CLEAN and (folder / "full").exists():
                 shutil.copytree(folder / "full", folder / "full-disk", symlinks=True)

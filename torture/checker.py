@@ -30,7 +30,7 @@ from torture.namespaces import Interface, interfaces
 _FIRST_LINE: Final = re.compile(r"\S+ run (\S+)\n")
 # What QEMU works on; alpy keeps none of it unless it is asked to.
 _WORKING_FILES: Final = re.compile(
-    r"(working-)?(disk\d+\.(qcow2|base)|uefi-variables\.fd|data\.iso)|.*\.sock(et)?"
+    r"working-.*|disk\d+\.(qcow2|base|saved)|uefi-variables\.fd|data\.iso|.*\.sock(et)?"
 )
 # Shorter ids could be part of a name that somebody else chose.
 _TELLING: Final = 6
@@ -93,6 +93,7 @@ def leftovers(runs: Sequence[Run], *, docker_host: str | None = None) -> list[Le
             *_processes(runs),
             *_sockets(runs),
             *_files(runs),
+            *_notes(runs),
         }
     )
 
@@ -114,7 +115,9 @@ def _containers(runs: Sequence[Run], docker_host: str | None) -> Iterator[Leftov
         labels, name = each["Labels"] or {}, (each["Names"] or [each["Id"]])[0].removeprefix("/")
         for run in runs:
             here = run.directory is not None and labels.get("alpy.dir") == str(run.directory)
-            if here or labels.get("alpy.run") == run.id or name.startswith(f"alpy-{run.id}-"):
+            labelled = here or labels.get("alpy.run") == run.id
+            # A user's own has the labels too if its image was made of an app's container.
+            if (labelled and name.startswith("alpy-")) or name.startswith(f"alpy-{run.id}-"):
                 yield Leftover("container", name, each["State"], run.id)
 
 
@@ -189,6 +192,20 @@ def _files(runs: Sequence[Run]) -> Iterator[Leftover]:
         for path in _entries([run.directory] if run.directory else []):
             if _WORKING_FILES.fullmatch(path.name):
                 yield Leftover("file", str(path), "not evidence", run.id)
+
+
+def _notes(runs: Sequence[Run]) -> Iterator[Leftover]:
+    for path in _entries([cache() / "runs"]):
+        for run in runs:
+            if path.name in {run.id, f"{run.id}.half"}:
+                yield Leftover("note", str(path), "of a run that has not ended", run.id)
+
+
+def cache() -> Path:
+    """Where alpy keeps what outlives a boot, for this user."""
+    if chosen := os.environ.get("ALPY_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "alpy"
 
 
 def _entries(folders: Iterable[Path]) -> Iterator[Path]:

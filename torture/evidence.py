@@ -19,8 +19,11 @@ _RECORD_HEADER: Final = 16
 # How the record of a run ends: by its guard, or before the process was killed.
 _CUT_SHORT: Final = "This run was cut short"
 _DISMISSED: Final = "Guard dismissed"
+_BEGIN_OR_END: Final = re.compile(
+    r"^\S+ [A-Z]+ +alpy\.\w+ +(QEMU|App) (starts|ended)\b(?: app='(.*?)')?", re.MULTILINE
+)
 
-_LAUNCHED: Final = "Start QEMU, its virtual CPU paused... done"
+_LAUNCHED: Final = "Connect to QEMU's console and monitor... done"
 
 
 def faults_of(directory: Path, *, whole: bool = False, killed: bool = False) -> list[str]:
@@ -47,16 +50,33 @@ def _faults(directory: Path, whole: bool, killed: bool) -> Iterator[str]:
     ended = _CUT_SHORT in log or log.count(_DISMISSED) > inner.count(_DISMISSED)
     if killed and "Guard stands by" in log and not ended:
         yield "debug.log does not say how the run ended"
+    apps, untold = _begun(log)
+    if whole or (killed and ended):
+        yield from (f"debug.log does not say how {what} ended" for what in untold)
+    logs = [f"{app}.log" for app in sorted(apps - _begun(inner)[0])]
     # The console is opened right after QEMU's start, and the monitor greets after that.
     if log.count(_LAUNCHED) > inner.count(_LAUNCHED):
-        for name in ("console.log", "qemu.log", "qmp.log"):
-            (directory / name).read_bytes()
+        logs += ["console.log", "qemu.log", "qmp.log"]
         if not list(directory.glob("link*.pcap")):
             yield "no capture is there"
+    for name in logs:
+        (directory / name).read_bytes()
+    yield from _faults_of_captures(directory, whole)
+
+
+def _faults_of_captures(directory: Path, whole: bool) -> Iterator[str]:
     for capture in sorted(directory.glob("link*.pcap")):
         with capture.open("rb") as file:
             for fault in _faults_of_capture(file, whole):
                 yield f"{capture.name}: {fault}"
+
+
+def _begun(log: str) -> tuple[set[str], list[str]]:
+    """The apps that began, and what has begun and not ended."""
+    begun: dict[str, bool] = {}
+    for what, event, name in _BEGIN_OR_END.findall(log):
+        begun[name or what] = event == "starts"
+    return set(begun) - {"QEMU"}, [name for name, open_ in begun.items() if open_]
 
 
 def _log_of_preparation(directory: Path) -> str:

@@ -26,6 +26,8 @@ class Fault:
     """No test begins: the testbed raises that error so many seconds after it is entered."""
     killed: bool = False
     """Its Python was killed, so its guard has to complete the record."""
+    gives_up: bool = False
+    """If it came in time, its Python has ended itself, and its guard has to complete the record."""
     guarded: bool = True
     """If not, what is left may wait for the next sweep."""
     passes: bool = False
@@ -34,6 +36,8 @@ class Fault:
     """Only root can do it."""
     daemon: bool = False
     """It is done to a Docker daemon of our own. Only root can have one."""
+    blames_state: bool = False
+    """It may look as if QEMU can't do with the saved state that a life has found."""
     single: bool = True
     """One life suffers it, which may be Rabbit's too."""
 
@@ -65,8 +69,9 @@ FAULTS: Final[Mapping[str, Fault]] = {
     ),
     "SIGINT-thrice": Fault(
         what="Ctrl-C three times, which leaves the rest to the guard",
-        inflict=partial(blows.send_signals, signal.SIGINT, 3),
+        inflict=blows.press_until_it_gives_up,
         raises=_INTERRUPTED,
+        gives_up=True,
     ),
     "SIGTERM": Fault(
         what="a polite kill",
@@ -99,6 +104,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "qemu-SIGSEGV": Fault(
         what="QEMU crashes",
         inflict=partial(blows.signal_qemu, signal.SIGSEGV),
+        blames_state=True,
         raises=_died("SIGSEGV"),
     ),
     "qemu-SIGTERM": Fault(

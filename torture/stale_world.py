@@ -64,15 +64,17 @@ class StaleWorld:
                     client.api.remove_container(each["Id"], force=True)
         finally:
             client.close()
-        for tap in self._kept_taps:
-            subprocess.run(["ip", "link", "delete", tap], check=False, timeout=30)
+        taps = [*self._kept_taps, f"{self.run.stem_of_taps()}0"] if self._kept_taps else []
+        for tap in taps:
+            words = ["ip", "link", "delete", tap]
+            subprocess.run(words, check=False, capture_output=True, timeout=30)
 
 
 def plant_stale_world(folder: Path) -> StaleWorld:
     """Containers, a process and, if we are root, a tap of a run that is dead.
 
-    Beside it the same of a run that lives, as far as it tells, and containers of other users and
-    of strangers.
+    Beside it the same of a run that lives, as far as it tells, and containers of other users, of
+    other machines and of strangers.
     """
     directory = folder / "stale"
     directory.mkdir(mode=0o700)
@@ -84,27 +86,28 @@ def plant_stale_world(folder: Path) -> StaleWorld:
         _plant_tap(f"{run.stem_of_taps()}0", dead)
         taps = [f"{Run(alive['run']).stem_of_taps()}0"]
         _plant_tap(taps[0], alive)
+    other = dead | {"uid": str(os.geteuid() + 1), "run": f"other{secrets.token_hex(4)}", "dir": ""}
+    machine = dead | {"run": f"far{secrets.token_hex(4)}", "boot": "-", "host": "-", "dir": ""}
     kept = {
-        "a live run": _labels(alive),
-        "another user": _labels(dead | {"uid": str(os.geteuid() + 1)} | _other_run()),
-        "nobody known": {"alpy.run": "unknown"},
-        "a stranger": {},
+        "a live run": (f"alpy-{alive['run']}-node0", _labels(alive)),
+        "another user": (f"alpy-{other['run']}-node0", _labels(other)),
+        "another machine": (f"alpy-{machine['run']}-node0", _labels(machine)),
+        "nobody known": (f"alpy-unknown-{run.id}", {"alpy.run": "unknown"}),
+        # `docker commit` hands an app's labels on to all that is made from the new image.
+        "a user who made an image of an app": (f"mine-of-{run.id}", _labels(dead)),
+        "a stranger": (f"torture-{run.id}", {}),
     }
     for state in ("created", "running", "exited"):
         _plant_container(f"alpy-{run.id}-{state}", _labels(dead), run, state)
-    for number, labels in enumerate(kept.values()):
-        _plant_container(f"torture-{run.id}-{number}", labels, run, "created")
+    for name, labels in kept.values():
+        _plant_container(name, labels, run, "created")
     return StaleWorld(
         run,
         _plant_process(run.id, directory / "qemu.log"),
         _plant_process(alive["run"], folder / "qemu.log"),
-        {f"torture-{run.id}-{number}": whose for number, whose in enumerate(kept)},
+        {name: whose for whose, (name, _) in kept.items()},
         taps,
     )
-
-
-def _other_run() -> dict[str, str]:
-    return {"run": f"other{secrets.token_hex(4)}", "dir": ""}
 
 
 def _facts(run: Run) -> dict[str, str]:
@@ -116,6 +119,7 @@ def _facts(run: Run) -> dict[str, str]:
         "start": "1",
         "boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
         "pidns": str(Path("/proc/self/ns/pid").stat().st_ino),
+        "host": "this",
         "uid": str(os.geteuid()),
         "dir": str(run.directory or ""),
     }

@@ -17,14 +17,25 @@ from torture.checker import Leftover
 # A run that makes a state says so.
 _MAKES: Final = "Prepare the appliance, once for all tests... key="
 _STATE: Final = re.compile(r"[0-9a-f]{32}")
-# A lock may outlive its state, and the digests of the appliances' files are kept.
-_ALLOWED: Final = re.compile(r"[0-9a-f]{32}(\.lock)?|contents")
+# A lock may outlive its state, and a state be ruled out that QEMU crashed with. The digests of the
+# appliances' files are kept.
+_ALLOWED: Final = re.compile(r"[0-9a-f]{32}(\.lock|\.ruled-out)?|contents")
 _HEADER: Final = 64
 
 
 def entries(cache: Path) -> list[Path]:
     """The states in *cache*."""
     return [path for path in _files(cache) if _STATE.fullmatch(path.name)]
+
+
+def is_ruled_out(cache: Path) -> bool:
+    """Whether a run has found that there can't be its state."""
+    return any(path.suffix == ".ruled-out" for path in _files(cache))
+
+
+def times_of(cache: Path) -> dict[str, int]:
+    """When each state in *cache* was made: that of one which was made anew is another."""
+    return {path.name: (path / "manifest.json").stat().st_mtime_ns for path in entries(cache)}
 
 
 def faults_of_cache(cache: Path) -> Iterator[str]:

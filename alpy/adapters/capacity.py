@@ -40,15 +40,20 @@ def host_capacity(environment: Mapping[str, str], *, root: Path = Path("/")) -> 
     Raises:
         InvalidValueError: the environment says what can't be.
     """
-    cpus = _number(environment, CPUS_VARIABLE)
-    memory_mib = _number(environment, MEMORY_VARIABLE)
+    cpus = whole_number(environment, CPUS_VARIABLE)
+    memory_mib = whole_number(environment, MEMORY_VARIABLE)
     return Capacity(
         cpus=cpus or max(1, int(_CPUS_PER_CORE * _cores(root))),
         memory_mib=memory_mib or int(_MEMORY_SHARE * _memory_bytes(root) / _MIB),
     )
 
 
-def _number(environment: Mapping[str, str], variable: str) -> int | None:
+def whole_number(environment: Mapping[str, str], variable: str) -> int | None:
+    """What *variable* is set to, at least 1; None if it is not set.
+
+    Raises:
+        InvalidValueError: it is set to something else.
+    """
     word = environment.get(variable)
     if not word:
         return None

@@ -23,16 +23,31 @@ def user_cache(environment: Mapping[str, str]) -> Path:
 
 
 def make_private(folder: Path) -> str | None:
-    """Make *folder*, for our eyes only, if need be. Why it is not that; None if it is."""
+    """Make *folder*, for our eyes only, if need be. Why it is not that; None if it is.
+
+    One of ours that others could read only is closed to them.
+    """
     # In a folder for all, somebody else may have put a link or a folder of theirs in this place.
     try:
         for each in (*reversed(folder.parents), folder):
             each.mkdir(mode=0o700, exist_ok=True)
         status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode):
+            return "it is no folder"
+        if status.st_uid != os.getuid():
+            return "it belongs to somebody else"
+        if status.st_mode & 0o022:
+            return "others can look into it, and may have changed what is there"
+        if status.st_mode & 0o077:
+            _close_to_others(folder)
     except OSError as error:
         return os.strerror(error.errno or 0)
-    if not stat.S_ISDIR(status.st_mode):
-        return "it is no folder"
-    if status.st_uid != os.getuid():
-        return "it belongs to somebody else"
-    return "others can look into it" if status.st_mode & 0o077 else None
+    return None
+
+
+def _close_to_others(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        os.fchmod(descriptor, 0o700)
+    finally:
+        os.close(descriptor)

@@ -6,15 +6,17 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from alpy.adapters.holdings import Holdings
-from alpy.adapters.recovery.liveness import DEBUG_LOG, first_line
+from alpy.adapters.recovery.liveness import DEBUG_LOG, first_line, opened_folder
 from alpy.core.errors import InvalidValueError, RunDirectoryError
+
+_MODE: Final = 0o700
 
 
 def utc_now() -> datetime:
@@ -101,24 +103,38 @@ class DiskRunDirectory:
     def _make_folder(self) -> bool:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.mkdir(mode=0o700)
+            self.path.mkdir(mode=_MODE)
         except FileExistsError as error:
-            self._check_empty(error)
+            self._make_ours(error)
             return False
         except (OSError, ValueError) as error:
             raise self._refusal(error) from error
         return True
 
-    def _check_empty(self, exists: FileExistsError) -> None:
+    def _make_ours(self, exists: FileExistsError) -> None:
+        """Close a folder that is there to all others.
+
+        Raises:
+            RunDirectoryError: it is not ours, or holds files.
+        """
         try:
-            with os.scandir(self.path) as entries:
-                held = next(entries, None)
+            with opened_folder(self.path) as folder:
+                self._check(os.fstat(folder).st_uid, sorted(os.listdir(folder)), exists)  # noqa: PTH208
+                os.fchmod(folder, _MODE)
         except OSError as error:
             raise self._refusal(error) from error
-        if held is not None:
+
+    def _check(self, user: int, held: Sequence[str], exists: FileExistsError) -> None:
+        if user != os.geteuid():
             raise RunDirectoryError(
                 asked=f"run directory {self.path}",
-                found=f"it holds files already, {held.name!r} for one",
+                found=f"it belongs to somebody else, the user with the id {user}",
+                remedy="Choose one of your own, or let alpy make it: the evidence is for you only",
+            ) from exists
+        if held:
+            raise RunDirectoryError(
+                asked=f"run directory {self.path}",
+                found=f"it holds files already, {held[0]!r} for one",
                 remedy="Choose another, or remove it if its evidence is not needed",
             ) from exists
 

@@ -249,11 +249,14 @@ class CaptureError(AlpyError):
 
 
 class SavedStateError(AlpyError):
-    """A saved state of the appliance can't be used; to boot it leads to the same place."""
+    """A saved state of the appliance can't be used, or made; to boot it leads to the same place.
 
-    def __init__(self, *, state: str, reason: str) -> None:
+    *lasting*: it will be so the next time, too, as it is with a damaged one and not in a hurry.
+    """
+
+    def __init__(self, *, state: str, reason: str, lasting: bool = True) -> None:
         super().__init__(f"saved state {state} can't be used: {reason}")
-        self.state, self.reason = state, reason
+        self.state, self.reason, self.lasting = state, reason, lasting
 
 
 class LeakError(AlpyError):
@@ -265,6 +268,15 @@ class LeakError(AlpyError):
             " That no release told of it is a bug in alpy: please report it, with debug.log"
         )
         self.leftovers, self.remedy = tuple(leftovers), remedy
+
+
+def described(error: BaseException) -> str:
+    """The kind of *error*, and its text if it has one: to tell of it must not fail."""
+    kind = type(error).__name__
+    try:
+        return f"{kind}: {error}"
+    except Exception as broken:  # noqa: BLE001  it is the test's own class
+        return f"{kind} (its text can't be made: {type(broken).__name__})"
 
 
 def _tail(text: str) -> str:

@@ -30,6 +30,10 @@ def signal_name(name: str) -> str:
     return full
 
 
+# What the kernel sends a process that has made a mistake; see signal(7).
+_MISTAKES = frozenset({4, 6, 7, 8, 11, 31})
+
+
 @frozen(kw_only=True)
 class ExitStatus:
     """An exit code from 0 to 255, or the number of the signal that ended the process."""
@@ -52,6 +56,11 @@ class ExitStatus:
     @property
     def ok(self) -> bool:
         return self.code == 0
+
+    @property
+    def is_own_fault(self) -> bool:
+        """Whether the process gave up or crashed, and nobody else has ended it."""
+        return self.signal in _MISTAKES if self.code is None else self.code != 0
 
     @property
     def sentence(self) -> str:

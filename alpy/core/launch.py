@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field
 
-from alpy.core.errors import LifecycleError, SavedStateError
+from alpy.core.errors import AlpyError, LifecycleError
+from alpy.core.preparation import RESTORE_FAULTS, was_ended
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 class Launch:
     """Takes the hypervisor's process, its console and its monitor, and gives *dut* the latter.
 
+    In two steps: to start takes the hypervisor a while, in which the testbed has other work.
+
     A saved state that is of no use is given up, and then the machine starts from power-on.
     """
 
@@ -36,6 +39,8 @@ class Launch:
     watch: Watch
     start: StartingPoint | None
     savable: bool
+    _taps: Sequence[Tap] = field(default=(), init=False)
+    _saved: Path | None = field(default=None, init=False)
     _console: Console | None = field(default=None, init=False)
 
     @property
@@ -51,37 +56,54 @@ class Launch:
             )
         return self._console
 
-    def take(self, taps: Sequence[Tap], teardown: Teardown) -> None:
-        """Launch the machine on *taps*, paused; its releases are owed to *teardown*."""
+    def begin(self, taps: Sequence[Tap], teardown: Teardown) -> None:
+        """Start the machine's process on *taps*; its releases are owed to *teardown*.
+
+        It goes on by itself, and needs nobody until `complete`.
+        """
         teardown.owe("QEMU", self.ports.machine.kill)
         teardown.owe("console", self._close_console)
         teardown.owe("monitor", self.dut.disconnect)
-        if not (self.start and self.start.folder and self._restore(self.start, taps)):
-            self._launch(taps, saved=None)
-
-    def _restore(self, start: StartingPoint, taps: Sequence[Tap]) -> bool:
-        """Whether the saved state was of use."""
+        self._taps = taps
+        self._saved = self.start.folder if self.start else None
         try:
-            self._launch(taps, saved=start.folder)
-        except SavedStateError as error:
-            self.ports.machine.kill()
-            self.dut.never_launched()
-            start.give_up(error)
-            return False
-        # The machine has all of it. From now on it may be removed, or another one be made.
-        self.ports.saved_states.release()
-        return True
+            self._spawn()
+        except RESTORE_FAULTS as error:
+            self._give_up(error)
+            self._spawn()
 
-    def _launch(self, taps: Sequence[Tap], *, saved: Path | None) -> None:
+    def complete(self) -> None:
+        """Take its console and its monitor. It is paused where it is to begin."""
+        try:
+            self._connect()
+        except RESTORE_FAULTS as error:
+            self._give_up(error)
+            self._spawn()
+            self._connect()
+        if self.start:
+            self.start.leave()
+
+    def _spawn(self) -> None:
         machine, run = self.ports.machine, self.ports.run_directory
-        machine.launch(self.topology, taps, run, saved=saved, savable=self.savable)
-        self.dut.launched(restored=saved is not None)
-        self._console = machine.open_console(watch=self.watch)
+        machine.launch(self.topology, self._taps, run, saved=self._saved, savable=self.savable)
+        self.dut.launched(restored=self._saved is not None)
+
+    def _connect(self) -> None:
+        self._console = self.ports.machine.open_console(watch=self.watch)
         self.dut.connect(
-            machine.connect_monitor(
+            self.ports.machine.connect_monitor(
                 timeout=self.limits.launch, command_timeout=self.limits.monitor, watch=self.watch
             )
         )
+
+    def _give_up(self, error: AlpyError) -> None:
+        """From now on the machine starts from power-on; if that is no help, raise *error*."""
+        if self.start is None or self._saved is None or was_ended(error):
+            raise error
+        self._saved = None
+        self.start.give_up(error)
+        self.ports.machine.kill()
+        self.dut.never_launched()
 
     def _close_console(self) -> None:
         if self._console is not None:

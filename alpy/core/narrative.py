@@ -14,6 +14,8 @@ from contextvars import ContextVar
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from alpy.core.errors import described
+
 if TYPE_CHECKING:
     import structlog
     from structlog.typing import EventDict, WrappedLogger
@@ -67,7 +69,7 @@ def step(log: Logger, what: str, **facts: object) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        log.error(f"{what}... failed", why=f"{type(error).__name__}: {error}")
+        log.error(f"{what}... failed", why=described(error))
         raise
     log.info(f"{what}... done")
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from attrs import define, field, frozen
 
@@ -13,6 +13,8 @@ from alpy.core.errors import (
     DeadlineError,
     HostError,
     InvalidValueError,
+    MachineRefusedError,
+    MonitorTimeoutError,
     SavedStateError,
 )
 from alpy.core.lifecycle import VmState
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from alpy.core.ports import Machine, Ports, SavedStates
     from alpy.core.testbed import Testbed
     from alpy.core.topology import Topology
+
+# By these a machine may fail to begin with a saved state, and begin from power-on all the same.
+RESTORE_FAULTS: Final = (SavedStateError, HostError, MachineRefusedError, MonitorTimeoutError)
 
 log = get_logger("alpy.testbed")
 
@@ -46,6 +51,12 @@ class Preparation:
 
     key: str = field(validator=_not_empty)
     prepare: Callable[[Testbed], None]
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What tells it from other preparations."""
+        names = (getattr(self.prepare, name, "") for name in ("__module__", "__qualname__"))
+        return {"preparation": self.key, "prepared by": " ".join(names)}
 
     def carry_out(self, bed: Testbed) -> None:
         """Bring *bed* into that state, and pause its VM there.
@@ -71,6 +82,9 @@ class StartingPoint:
     machine: Machine
     workshop: Callable[[], Testbed]
     folder: Path | None = field(default=None, init=False)
+    _is_ours: bool = field(default=False, init=False)
+    """Whether the state was made here."""
+    _given_up: AlpyError | None = field(default=None, init=False)
 
     def find(self, topology: Topology, *, timeout: float) -> None:
         """Find the state, or make it; wait *timeout* seconds at most for others who make it.
@@ -78,10 +92,10 @@ class StartingPoint:
         Raises what the preparation raises.
         """
         try:
-            identity = {**self.machine.identity(topology), "preparation": self.preparation.key}
+            identity = {**self.machine.identity(topology), **self.preparation.identity}
             self.folder = self.states.find(identity, timeout=timeout)
             begun = None if self.folder else self.states.begin()
-        except (HostError, DeadlineError, InvalidValueError) as error:
+        except (HostError, DeadlineError, InvalidValueError, SavedStateError) as error:
             self._do_without(error)
             return
         if begun is not None:
@@ -89,9 +103,18 @@ class StartingPoint:
 
     def _make(self, folder: Path) -> None:
         with step(log, "Prepare the appliance, once for all tests", key=self.preparation.key):
-            with self.workshop() as bed:
-                self.preparation.carry_out(bed)
-                is_saved = self._save(bed, folder)
+            is_entered = is_saved = False
+            try:
+                with self.workshop() as bed:
+                    is_entered = True
+                    self.preparation.carry_out(bed)
+                    is_saved = self._save(bed, folder)
+            except MachineRefusedError as error:
+                # Perhaps QEMU has something against a machine that can be saved. What hangs on the
+                # error was found in the teardown.
+                if is_entered or was_ended(error) or hasattr(error, "__notes__"):
+                    raise
+                self._do_without(error)
             if is_saved:
                 self._keep()
 
@@ -99,7 +122,10 @@ class StartingPoint:
         # No exception leaves the workshop for this: what its teardown finds is raised as ever.
         try:
             bed.save(folder)
-        except (SavedStateError, HostError) as error:
+        except SavedStateError as error:
+            self._do_without(error, for_good=error.lasting)
+            return False
+        except HostError as error:
             self._do_without(error)
             return False
         return True
@@ -109,23 +135,64 @@ class StartingPoint:
             self.folder = self.states.keep()
         except HostError as error:
             self._do_without(error)
+        else:
+            self._is_ours = True
 
-    def give_up(self, error: SavedStateError) -> None:
-        """The state that was found can't be used: remove it, and start from power-on."""
-        self.folder = None
-        log.warning(f"{error}. Boot and prepare instead")
+    def give_up(self, error: AlpyError) -> None:
+        """The machine could not begin with the state, by *error*: it starts from power-on."""
+        self.folder, self._given_up = None, error
+        log.warning(f"No start from the saved state: {error}. Boot and prepare instead")
+
+    def leave(self) -> None:
+        """The machine has begun, and needs no state any more.
+
+        If it could do so from power-on alone, the state was to blame, and goes.
+        """
+        error, self._given_up = self._given_up, None
+        if error is None and self.folder:
+            self.states.release()
+        if error is not None:
+            self._judge(error)
+
+    def _judge(self, error: AlpyError) -> None:
         try:
-            self.states.discard(error.reason)
+            if not _is_lasting(error):
+                self.states.release()
+            elif self._is_ours and not isinstance(error, HostError):
+                # Made anew, it would be no better.
+                self.states.rule_out(_reason(error))
+            else:
+                self.states.discard(_reason(error))
         except HostError as fault:
             log.warning(f"It stays in the cache: {fault}")
 
-    def _do_without(self, error: AlpyError) -> None:
+    def _do_without(self, error: AlpyError, *, for_good: bool = False) -> None:
         log.warning(f"No saved state: {error}. Boot and prepare instead")
         try:
             # Others wait for what this one would have made. It is owed too, if this fails.
-            self.states.release()
+            if for_good:
+                self.states.rule_out(_reason(error))
+            else:
+                self.states.release()
         except HostError as fault:
             log.warning(f"Its place in the cache stays taken till the end of the test: {fault}")
+
+
+def was_ended(error: AlpyError) -> bool:
+    """Whether it tells of a hypervisor that somebody else has ended, whatever it began with."""
+    if not isinstance(error, MachineRefusedError):
+        return False
+    return error.status is None or not error.status.is_own_fault
+
+
+def _is_lasting(error: AlpyError) -> bool:
+    if isinstance(error, SavedStateError):
+        return error.lasting
+    return not isinstance(error, TimeoutError)
+
+
+def _reason(error: AlpyError) -> str:
+    return error.reason if isinstance(error, SavedStateError) else str(error)
 
 
 def starting_point(

@@ -127,7 +127,7 @@ class RunningApp:
 
     def failure(self) -> AppFailedError | None:
         """How it failed while nobody waited for its end; None if it did not."""
-        if self._awaited or self._stop_signal or not self._has_ended(0):
+        if self._awaited or self._stop_signal or not self._ends_in(0):
             return None
         return self._unless_accepted()
 
@@ -154,7 +154,7 @@ class RunningApp:
             InvalidValueError: there is no such signal.
         """
         signal = signal_name(signal)
-        if not self._has_ended(0):
+        if not self._has_ended():
             self._stop_signal = signal
             self._apps.send_signal(self.name, signal)
             self._await_end(self._bench.limits.app_stop if timeout is None else timeout)
@@ -194,7 +194,7 @@ class RunningApp:
     def _wait_until(self, probe: Callable[[], T | None], *, awaited: str, timeout: float) -> T:
         def probe_while_running() -> T | None:
             # The look at the app comes first: its last words must be seen before its end is raised.
-            ended = self._has_ended(0)
+            ended = self._ends_in(0)
             if answer := probe():
                 return answer
             self._bench.watch()
@@ -228,18 +228,28 @@ class RunningApp:
 
     def _ends_within(self, seconds: float) -> bool:
         deadline = Deadline.after(seconds, clock=self._bench.ports.clock)
-        while not self._has_ended(deadline.turn(INTERVAL)):
+        while not self._ends_in(deadline.turn(INTERVAL)):
             if deadline.passed:
-                return False
+                return self._has_ended()
             self._bench.watch()
         return True
 
-    def _has_ended(self, timeout: float) -> bool:
+    def _ends_in(self, seconds: float) -> bool:
+        """Whether its end is known so soon; no daemon keeps us longer, or is heard to complain."""
         if self._status is None:
-            self._status = self._apps.wait(self.name, timeout=timeout)
-            if self._status is not None:
-                self._tell_end(self._status)
+            self._note(self._apps.wait(self.name, timeout=seconds))
         return self._status is not None
+
+    def _has_ended(self) -> bool:
+        """Whether it has ended, by the word of the daemon."""
+        if self._status is None:
+            self._note(self._apps.status(self.name))
+        return self._status is not None
+
+    def _note(self, status: ExitStatus | None) -> None:
+        self._status = status
+        if status is not None:
+            self._tell_end(status)
 
     def _result(self) -> AppResult:
         status = self._status

@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
+from alpy.core.errors import RunDirectoryError, described
+
 Action: TypeAlias = Callable[[], None]
 
 
@@ -42,14 +44,15 @@ class Fault:
         return f"; possibly left behind: {self.leftover}" if self.leftover else ""
 
     def __str__(self) -> str:
-        return f"{self.during}: {type(self.error).__name__}: {self.error}{self._left}"
+        return f"{self.during}: {described(self.error)}{self._left}"
 
 
 @frozen
 class Teardown:
     """What is owed, newest last. Settling pays all of it; settling again does nothing.
 
-    *report* hears of each fault at once, before anything is raised; it must not raise.
+    *report* hears of each fault at once, before anything is raised. What it raises itself hangs on
+    the fault.
     """
 
     _report: Callable[[Fault], None] = field(default=lambda _fault: None, kw_only=True)
@@ -74,12 +77,17 @@ class Teardown:
         try:
             self.pay(*debts)
         except Exception as error:
-            fault.add_note(f"and then, {type(error).__name__}: {error}")
+            fault.add_note(f"and then, {described(error)}")
 
     def _give_up(self, debt: Debt, error: BaseException) -> Fault:
         self.forgive(debt)
-        fault = Fault(error, during=debt.what, leftover=debt.what if debt.leaves else None)
-        self._report(fault)
+        # Evidence that could not be written is told once its thing has gone.
+        leaves = debt.leaves and not isinstance(error, RunDirectoryError)
+        fault = Fault(error, during=debt.what, leftover=debt.what if leaves else None)
+        try:
+            self._report(fault)
+        except Exception as unheard:
+            error.add_note(f"and its report raised {described(unheard)}")
         return fault
 
     def forgive(self, debt: Debt) -> None:
@@ -128,7 +136,7 @@ class Teardown:
 def _raise_headline(
     body_fault: BaseException | None, faults: list[Fault], interrupt: BaseException | None
 ) -> None:
-    headline = body_fault or (faults[0].error if faults else None)
+    headline = faults[0].error if faults and body_fault is None else body_fault
     if headline is not None and faults:
         if headline is faults[0].error:
             headline.add_note(f"raised in teardown, {faults[0].place}")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,7 @@ from alpy.core.errors import (
     LifecycleError,
     MachineDiedError,
     MachineStoppedError,
+    described,
 )
 from alpy.core.launch import Launch
 from alpy.core.lifecycle import VmState
@@ -113,15 +115,15 @@ class Testbed:
                 step="enter again", state="used up", allowed=["make another testbed"]
             )
         self._entered = True
-        self.ports.signals.take()
         try:
+            self.ports.signals.take()
             self._take_all()
             self._in_use = True
             self._prepare_here()
+            return self
         except BaseException as fault:
-            self._settle(fault)
+            self.__exit__(type(fault), fault, fault.__traceback__)
             raise
-        return self
 
     def __exit__(
         self,
@@ -129,7 +131,12 @@ class Testbed:
         fault: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        self._settle(fault)
+        try:
+            self._settle(fault)
+        except BaseException as cut:
+            # By a signal that came before signals were held back, or when they no longer were.
+            self._settle(fault, cut)
+            raise
 
     def save(self, folder: Path) -> None:
         """Save the state of the paused VM in the empty *folder*; see `alpy.Preparation`.
@@ -186,10 +193,12 @@ class Testbed:
             for link in self.topology.links:
                 capture = partial(self._check_capture, link)
                 self._teardown.owe_check(f"capture of link {link.number}", capture)
-            self._launch.take(taps, self._teardown)
+            self._launch.begin(taps, self._teardown)
         with step(log, "Create nodes"):
             self._teardown.owe("nodes", self.ports.skeleton.remove_nodes)
             self.ports.skeleton.create_nodes(self.topology.links)
+        with step(log, "Connect to QEMU's console and monitor"):
+            self._launch.complete()
         with step(log, "Connect the nodes to the appliance"):
             self.ports.skeleton.connect(self.topology.links)
         self._teardown.owe_check("link counters", self._read_counters)
@@ -242,24 +251,45 @@ class Testbed:
         if self.dut.state is not VmState.DEFINED:
             self.captures = (self.ports.machine.check_capture(link), *self.captures)
 
-    def _settle(self, fault: BaseException | None) -> None:
+    def _settle(self, *ends: BaseException | None) -> None:
+        """Tear down because of *ends*, the first of which is the headline; again does nothing."""
         self._in_use, self._over = False, True
         try:
-            with self.ports.signals.deferred():
-                self._settle_all(fault)
+            if self._teardown.plan:
+                with self.ports.signals.deferred(*ends):
+                    self._settle_all(next((end for end in ends if end is not None), None))
         finally:
             self.ports.signals.release()
 
     def _settle_all(self, fault: BaseException | None) -> None:
-        if fault is not None:
-            log.error(f"The test failed: {type(fault).__name__}: {fault}")
-        if isinstance(fault, TimeoutError) and (scale := self.ports.clock.scale) != 1:
-            fault.add_note(f"that limit lasted {scale:g} times as long here, by the time scale")
+        # Owed like the rest: whatever a logger of the host's raises, the rest is paid too.
+        self._teardown.owe_check("log", partial(self._tell_end, fault))
+        try:
+            self._teardown.settle(fault)
+        except BaseException as error:
+            _say(partial(log.error, "Clean up... failed", why=described(error)), error)
+            raise
+        _say(partial(log.info, "Clean up... done"), fault)
+
+    def _tell_end(self, fault: BaseException | None) -> None:
         if isinstance(fault, MachineDiedError | MachineStoppedError):
             self.dut.mourn()
-        with step(log, "Clean up"):
-            self._teardown.settle(fault)
+        if isinstance(fault, TimeoutError) and (scale := self.ports.clock.scale) != 1:
+            fault.add_note(f"that limit lasted {scale:g} times as long here, by the time scale")
+        if fault is not None:
+            log.error(f"The test failed: {described(fault)}")
+        log.info("Clean up...")
 
     def _report(self, fault: Fault) -> None:
-        log.error(f"Teardown: {fault}")
         self._leaves_something = self._leaves_something or fault.leftover is not None
+        log.error(f"Teardown: {fault}")
+
+
+def _say(line: Callable[[], object], error: BaseException | None) -> None:
+    """Log the last *line*. Where *error* is raised anyway, a logger that raises hangs on it."""
+    try:
+        line()
+    except Exception as unsaid:
+        if error is None:
+            raise
+        error.add_note(f"and to log it raised {described(unsaid)}")

@@ -154,6 +154,10 @@ class FakeApps:
             )
             return self._find(name).status
 
+    def status(self, name: str) -> ExitStatus | None:
+        with self._ledger.call("apps.status", partial(docker_refused, f"look at app {name}")):
+            return self._find(name).status
+
     def output(self, name: str) -> AppOutput:
         with self._ledger.call("apps.output", partial(docker_refused, f"read app {name}")):
             app = self.made[name]

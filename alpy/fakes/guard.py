@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from alpy.core.errors import HostError
 from alpy.fakes.ledger import Ledger
@@ -21,25 +21,38 @@ def _dead() -> HostError:
     return HostError(asked="the guard", found="it has died", remedy="Clear up: alpy clean")
 
 
+@frozen
+class _DeadRun:
+    things: tuple[str, ...]
+    noted: bool
+
+    @property
+    def is_found(self) -> bool:
+        """By its note, or by what is no file and has its name."""
+        return self.noted or not all(thing.startswith("file ") for thing in self.things)
+
+
 @define
 class FakeGuard:
     """`leave_behind`, `process_dies` and `die` are the test's levers."""
 
     _ledger: Ledger
-    _dead_runs: list[tuple[str, ...]] = field(factory=list, init=False)
+    _dead_runs: list[_DeadRun] = field(factory=list, init=False)
     _stands: bool = field(default=False, init=False)
+    noted: bool = field(default=False, init=False)
+    """Whether there is a note of this run, which tells the next one where its files are."""
 
     @property
     def of_dead_runs(self) -> tuple[str, ...]:
         """What earlier runs have left that is still there."""
-        return tuple(thing for things in self._dead_runs for thing in things)
+        return tuple(thing for run in self._dead_runs for thing in run.things)
 
-    def leave_behind(self, *things: str) -> None:
+    def leave_behind(self, *things: str, noted: bool = True) -> None:
         """An earlier run died and left *things* in this world.
 
-        If these are only files, nobody will find them: it is the others that tell of the run.
+        If these are only files and it was not *noted*, nobody will find them.
         """
-        self._dead_runs.append(things)
+        self._dead_runs.append(_DeadRun(things, noted))
         for thing in things:
             self._ledger.came(thing)
 
@@ -55,15 +68,15 @@ class FakeGuard:
 
     def clear_dead_runs(self) -> None:
         with self._ledger.call("guard.clear_dead_runs", docker_refused):
-            for things in list(self._dead_runs):
-                if not all(thing.startswith("file ") for thing in things):
-                    for thing in things:
+            for run in list(self._dead_runs):
+                if run.is_found:
+                    for thing in run.things:
                         self._ledger.went(thing)
-                    self._dead_runs.remove(things)
+                    self._dead_runs.remove(run)
 
     def stand_by(self) -> None:
         with self._ledger.call("guard.stand_by", _dead):
-            self._stands = True
+            self._stands = self.noted = True
             self._ledger.came(_THING)
 
     def hand_over(self) -> None:
@@ -80,6 +93,7 @@ class FakeGuard:
         with self._ledger.call("guard.dismiss", _dead):
             self._stands = False
             self.die()
+            self.noted = False
 
     def _clear(self) -> None:
         empty = 0
@@ -89,3 +103,4 @@ class FakeGuard:
                 self._ledger.went(thing)
             empty = 0 if found else empty + 1
             self._ledger.clock.advance(_INTERVAL)
+        self.noted = False

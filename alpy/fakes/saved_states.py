@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 from attrs import define, field
 
-from alpy.core.errors import DeadlineError, HostError
+from alpy.core.errors import DeadlineError, HostError, SavedStateError
 from alpy.fakes.guest import SavedGuest
 from alpy.fakes.ledger import Ledger
 
@@ -25,6 +26,10 @@ class FakeShelf:
     """What the runs of one host share: the states that are kept, and who makes or uses which."""
 
     kept: set[str] = field(factory=set, init=False)
+    ruled_out: dict[str, str] = field(factory=dict, init=False)
+    """Why there can't be the state with this key."""
+    users: Counter[str] = field(factory=Counter, init=False)
+    """How many runs use or make the state with this key."""
     makers: dict[str, object] = field(factory=dict, init=False)
     machines: dict[Path, SavedGuest] = field(factory=dict, init=False)
     """The states themselves, by their folders."""
@@ -54,7 +59,10 @@ class FakeSavedStates:
                 raise DeadlineError(
                     awaited="the end of another run's work on the saved state", seconds=timeout
                 )
+            if reason := self.shelf.ruled_out.get(key):
+                raise SavedStateError(state=key, reason=reason)
             self._key = key
+            self.shelf.users[key] += 1
             self._ledger.came(_USED)
             if key in self.shelf.kept:
                 return self._folder
@@ -76,10 +84,16 @@ class FakeSavedStates:
 
     def discard(self, reason: str) -> None:
         with self._ledger.call("saved_states.discard", _refusal):
-            if not self._key:
-                raise _refusal("no state was found")
-            self._ledger.append(_FOLDER / "discarded", f"{reason}\n".encode())
-            self.shelf.kept.discard(self._key)
+            self._check_found()
+            if self._remove():
+                self._ledger.append(_FOLDER / "discarded", f"{reason}\n".encode())
+            self._let_go()
+
+    def rule_out(self, reason: str) -> None:
+        with self._ledger.call("saved_states.rule_out", _refusal):
+            self._check_found()
+            if self._remove():
+                self.shelf.ruled_out[self._key] = reason
             self._let_go()
 
     def release(self) -> None:
@@ -89,6 +103,17 @@ class FakeSavedStates:
     @property
     def _folder(self) -> Path:
         return _FOLDER / self._key
+
+    def _check_found(self) -> None:
+        if not self._key:
+            raise _refusal("no state was found")
+
+    def _remove(self) -> bool:
+        """Whether the state could be removed: nobody else uses it."""
+        if self.shelf.users[self._key] > 1:
+            return False
+        self.shelf.kept.discard(self._key)
+        return True
 
     def _check_ours(self) -> None:
         if not self._is_ours:
@@ -101,5 +126,6 @@ class FakeSavedStates:
 
     def _let_go(self) -> None:
         self._end_making()
+        self.shelf.users -= Counter([self._key])
         self._key = ""
         self._ledger.went(_USED)

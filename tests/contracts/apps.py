@@ -114,6 +114,15 @@ class AppsContract:
         start(rig, rig.spec_that_runs_on())
         assert rig.apps.wait("app", timeout=0.05) is None
 
+    def test_its_status_is_none_while_it_runs_and_told_when_it_ended(self, rig: AppsRig) -> None:
+        start_and_see(rig, b"ready\n")
+        assert rig.apps.status("app") is None
+        rig.apps.send_signal("app", "SIGKILL")
+        ended = wait_until(
+            lambda: rig.apps.status("app"), awaited="its end", timeout=PATIENCE, clock=rig.clock
+        )
+        assert ended == ExitStatus(signal=9)
+
     def test_its_output_can_be_read_while_it_runs(self, rig: AppsRig) -> None:
         start_and_see(rig, b"ready\n")
 
@@ -186,6 +195,8 @@ class AppsContract:
         rig.remove_behind_our_back("app")
         with pytest.raises(DockerError):
             rig.apps.wait("app", timeout=PATIENCE)
+        with pytest.raises(DockerError):
+            rig.apps.status("app")
 
     def test_one_that_somebody_else_removed_is_gone_for_a_release(self, rig: AppsRig) -> None:
         start(rig, rig.spec_that_runs_on())

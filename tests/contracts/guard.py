@@ -29,7 +29,7 @@ class GuardRig(Protocol):
         ...
 
     def process_dies(self) -> None:
-        """As the guard sees it, the process of this run dies; returns when the guard is done."""
+        """As the guard sees it, the process of this run dies; returns when it has cleared up."""
         ...
 
 

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import pytest
 
-from alpy.core.errors import DeadlineError, HostError
+from alpy.core.errors import DeadlineError, HostError, SavedStateError
 from alpy.core.ports import Clock
 from alpy.core.ports.saved_states import SavedStates
 
@@ -100,12 +100,45 @@ class SavedStatesContract:
         user.discard("QEMU does not like it")
         made(rig)
 
-    def test_to_discard_what_was_not_found_is_refused(self, rig: SavedStatesRig) -> None:
+    def test_a_state_that_others_use_is_not_discarded_by_one_of_them(
+        self, rig: SavedStatesRig
+    ) -> None:
+        made(rig).release()
+        one, other = rig.states(), rig.states()
+        one.find(ONE, timeout=0)
+        folder = other.find(ONE, timeout=0)
+        for throw_away in (one.discard, one.rule_out):
+            throw_away("QEMU does not like it")
+            assert one.find(ONE, timeout=0) == folder
+        one.release()
+        other.discard("it is so")
+        assert rig.states().find(ONE, timeout=0) is None
+
+    def test_what_was_ruled_out_is_not_made_any_more_and_all_are_told_why(
+        self, rig: SavedStatesRig
+    ) -> None:
+        maker = rig.states()
+        maker.find(ONE, timeout=0)
+        rig.save(maker.begin())
+        maker.rule_out("an NVMe disk can't be saved")
+        for states in (maker, rig.states()):
+            with pytest.raises(SavedStateError, match="an NVMe disk can't be saved"):
+                states.find(ONE, timeout=0)
+        assert rig.states().find(OTHER, timeout=0) is None
+
+    def test_a_state_that_was_ruled_out_is_gone(self, rig: SavedStatesRig) -> None:
+        user = made(rig)
+        user.rule_out("QEMU does not like it")
+        with pytest.raises(SavedStateError, match="does not like it"):
+            rig.states().find(ONE, timeout=0)
+
+    def test_to_throw_away_what_was_not_found_is_refused(self, rig: SavedStatesRig) -> None:
         kept = made(rig)
         kept.release()
         for states in (rig.states(), kept):
-            with pytest.raises(HostError):
-                states.discard("for no reason")
+            for throw_away in (states.discard, states.rule_out):
+                with pytest.raises(HostError):
+                    throw_away("for no reason")
         assert rig.states().find(ONE, timeout=0) is not None
 
     def test_to_release_again_does_nothing(self, rig: SavedStatesRig) -> None:

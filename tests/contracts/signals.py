@@ -44,6 +44,14 @@ class SignalsContract:
             rig.interrupt()
             rig.interrupt()
 
+    def test_one_that_comes_after_an_interrupt_comes_at_the_end_too(self, rig: SignalsRig) -> None:
+        steps = []
+        first = KeyboardInterrupt()
+        with pytest.raises(KeyboardInterrupt), rig.signals.deferred(None, first):
+            rig.interrupt()
+            steps.append("done all the same")
+        assert steps == ["done all the same"]
+
     def test_without_an_interrupt_nothing_is_raised(self, rig: SignalsRig) -> None:
         with rig.signals.deferred():
             pass

@@ -83,8 +83,8 @@ class DockerSkeletonRig:
 class DockerAppsRig:
     """Node 0 stands; it has no tap, since no app here talks to anybody."""
 
-    def __init__(self, folder: Path) -> None:
-        self.engine = engine()
+    def __init__(self, folder: Path, *, limits: Limits | None = None) -> None:
+        self.engine = engine(limits=limits)
         self.skeleton = DockerSkeleton(engine=self.engine, image=IPROUTE2)
         self.skeleton.create_nodes([Link(number=0)])
         self._folder = folder

@@ -3,7 +3,8 @@
 
 `python -m tests.integration.doomed KERNEL RUN_DIR WAY` prints "begins", "up" and "ended", a line
 each. WAY "once": it ends by itself. "on": once up it repeats the test's part for ever. "forked":
-as "on", with a child that has inherited all it holds, and whose id it prints.
+as "on", with a child that has inherited all it holds, and whose id it prints. "stuck": as "on",
+with an app for which its teardown waits 10 s.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from alpy import logs
 
 
 def main(kernel: Path, run_dir: Path, way: str) -> None:
+    # Whoever started us may have it ignored, as a shell's `&` does.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     logs.show()
     appliance = alpy.Appliance(
         name="tiny",
@@ -29,6 +32,8 @@ def main(kernel: Path, run_dir: Path, way: str) -> None:
     with bed:
         client, server = bed.nodes
         server.start(["sleep", "1000"], image="alpy-busybox")
+        if way == "stuck":
+            server.start(["sh", "-c", "trap '' TERM; exec sleep 1000"], image="alpy-busybox")
         bed.dut.start()
         bed.console.expect("Hi", timeout=20)
         if way == "forked" and not (child := os.fork()):

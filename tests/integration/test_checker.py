@@ -20,7 +20,9 @@ import docker
 import pytest
 from attrs import evolve
 
+from alpy.adapters.qemu.working_files import is_working_file
 from alpy.adapters.recovery import guard_process
+from alpy.adapters.recovery.run_notes import notes_folder
 from alpy.adapters.tap import tap_name
 from torture import checker
 from torture.checker import Run, leftovers
@@ -96,9 +98,11 @@ def test_nothing_is_found_in_a_clean_world(run: Run) -> None:
 @pytest.mark.parametrize("way", ["label", "directory", "name"])
 def test_a_container_is_found(way: str, run: Run, other: Run, stack: ExitStack) -> None:
     facts = {"label": {"alpy.run": run.id}, "directory": {"alpy.dir": str(run.directory)}}
-    prefix = f"alpy-{run.id}-" if way == "name" else "any-"
+    prefix = f"alpy-{run.id}-" if way == "name" else "alpy-any-"
     name = container(stack, f"{prefix}{secrets.token_hex(4)}", facts.get(way, {}))
     container(stack, f"alpy-{other.id}-node0", {"alpy.run": other.id})
+    # As one of an image that its owner has made of an app's container.
+    container(stack, f"mine-{other.id}", facts["label"] | facts["directory"])
     assert found(run) == [("container", name)]
 
 
@@ -164,15 +168,48 @@ def test_a_socket_and_files_are_found(run: Run, other: Run, stack: ExitStack) ->
     assert run.directory
     address = str(run.directory / "qmp.sock")
     stack.enter_context(socket.socket(socket.AF_UNIX)).bind(address)
-    (run.directory / "working-disk0.qcow2").touch()
     scratch = [stack.enter_context(_scratch(each)).name for each in (run, other)]
-    expected = {address, scratch[0], str(run.directory / "working-disk0.qcow2")}
+    expected = {address, scratch[0]}
     assert {name for _, name in found(run)} == expected
     assert "socket" in {kind for kind, _ in found(run)}
 
 
 def _scratch(run: Run) -> tempfile._TemporaryFileWrapper[bytes]:
     return tempfile.NamedTemporaryFile(prefix=f"alpy-{run.id}-")
+
+
+WORKING = ["disk0.qcow2", "disk12.base", "disk0.saved", "uefi-variables.fd", "data.iso"]
+
+
+@needs_docker
+@pytest.mark.parametrize("name", WORKING)
+def test_each_file_that_qemu_works_on_is_found_also_one_that_should_not_have_been_kept(
+    run: Run, name: str
+) -> None:
+    assert run.directory
+    assert is_working_file(f"working-{name}")
+    paths = [run.directory / each for each in (f"working-{name}", name)]
+    for path in (*paths, run.directory / f"{name}.txt"):
+        path.touch()
+    assert {name for _, name in found(run)} == set(map(str, paths))
+
+
+@needs_docker
+def test_a_note_and_half_of_one_are_found(
+    run: Run, other: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALPY_CACHE", str(tmp_path / "cache"))
+    folder = notes_folder(os.environ)
+    folder.mkdir(parents=True)
+    names = [run.id, f"{run.id}.half"]
+    for name in (*names, other.id):
+        (folder / name).touch()
+    assert found(run) == [("note", str(folder / name)) for name in names]
+    monkeypatch.delenv("ALPY_CACHE")
+    for variables in ({"XDG_CACHE_HOME": "/c"}, {"XDG_CACHE_HOME": "", "HOME": "/h"}):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        assert notes_folder(os.environ) == checker.cache() / "runs"
 
 
 @needs_docker
@@ -186,7 +223,8 @@ def test_what_a_sweep_takes_from_others_is_told(tmp_path: Path, stack: ExitStack
     for each in client.containers.list(all=True, filters={"label": f"torture={planted.run.id}"}):
         each.remove(force=True)
     told = " ".join(planted.complaints())
-    assert all(whose in told for whose in ("a live run", "another user", "nobody", "a stranger"))
+    kept = ("a live run", "another user", "another machine", "nobody", "an image", "a stranger")
+    assert all(whose in told for whose in kept)
 
 
 @needs_docker
@@ -204,7 +242,7 @@ def test_the_program_tells_what_it_finds_and_its_exit_status_too(
 def test_missing_logs_are_a_fault_once_qemu_was_up(run: Run, name: str) -> None:
     assert run.directory
     log = run.directory / "debug.log"
-    log.write_text(log.read_text() + "then Start QEMU, its virtual CPU paused... done\n")
+    log.write_text(log.read_text() + "then Connect to QEMU's console and monitor... done\n")
     (run.directory / "link0.pcap").write_bytes(HEADER)
     for each in {"console.log", "qemu.log", "qmp.log"} - {name}:
         (run.directory / each).touch()
@@ -232,6 +270,28 @@ def test_a_killed_run_whose_guard_stood_by_has_to_say_so(run: Run) -> None:
     assert "how the run ended" in faults_of(run.directory, killed=True)[0]
     log.write_text(log.read_text() + "then This run was cut short: it died\n")
     assert faults_of(run.directory, killed=True) == []
+
+
+def test_a_killed_or_whole_run_has_to_say_how_each_part_ended(run: Run) -> None:
+    assert run.directory
+    log = run.directory / "debug.log"
+    begun = ["alpy.machine   QEMU starts", "alpy.app   App starts app='node0-1-a b'"]
+    died = ["alpy.testbed   Guard stands by", *begun, "alpy.recovery   This run was cut short: ..."]
+    log.write_text(f"now run {run.id}\n" + "".join(f"t DEBUG    {line}\n" for line in died))
+    (fault,) = faults_of(run.directory)
+    assert "node0-1-a b.log" in fault
+    (run.directory / "node0-1-a b.log").touch()
+    for demands in ({"killed": True}, {"whole": True}):
+        faults = faults_of(run.directory, **demands)
+        assert [fault.rpartition("how ")[2] for fault in faults] == [
+            "QEMU ended",
+            "node0-1-a b ended",
+        ]
+    assert faults_of(run.directory) == []
+    ends = ["QEMU ended status='exit code 0'", "App ended app='node0-1-a b' status='SIGTERM'"]
+    with log.open("a") as file:
+        file.writelines(f"t WARNING  alpy.recovery   {line}\n" for line in ends)
+    assert faults_of(run.directory, killed=True, whole=True) == []
 
 
 @pytest.mark.parametrize("end", [b"", FRAME, FRAME[:-1], FRAME[:15], FRAME[:16]])

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import signal
@@ -14,9 +15,11 @@ import pytest
 from attrs import evolve
 
 from alpy.adapters.clock import SystemClock
-from alpy.adapters.docker.engine import DockerEngine
+from alpy.adapters.docker.engine import LATE_SECONDS, DockerEngine, full_name
+from alpy.adapters.recovery import guard
 from alpy.adapters.recovery.guard import ProcessGuard
 from alpy.adapters.recovery.owner import this_process
+from alpy.adapters.recovery.run_notes import notes_folder
 from alpy.core.errors import HostError
 from alpy.core.waiting import Limits, wait_until
 from tests.contracts.guard import DEAD, OTHER, OWN, GuardContract
@@ -25,6 +28,7 @@ from tests.integration.docker_rigs import BUSYBOX
 pytestmark = pytest.mark.docker
 
 PATIENCE = 30.0
+WORDS = {OWN: "own", DEAD: "dead", OTHER: "other"}
 CLOCK = SystemClock()
 
 
@@ -32,7 +36,7 @@ class ProcessGuardRig:
     def __init__(self, folder: Path) -> None:
         token = secrets.token_hex(4)
         self.folder = folder
-        self.runs = {which: f"{which.split()[1]}-{token}" for which in (OWN, DEAD, OTHER)}
+        self.runs = {which: f"{word}-{token}" for which, word in WORDS.items()}
         self.engine = DockerEngine(
             run_id=self.runs[OWN], clock=CLOCK, limits=Limits(), directory=lambda: folder
         )
@@ -42,7 +46,11 @@ class ProcessGuardRig:
             owner = this_process(run, None)
             if run == self.runs[DEAD]:
                 owner = evolve(owner, start=owner.start - 1)
-            self.engine.client.containers.create(BUSYBOX, ["true"], labels=owner.labels())
+            self.create(run, owner.labels())
+
+    def create(self, run: str, labels: dict[str, str]) -> None:
+        name = full_name(run, secrets.token_hex(4))
+        self.engine.client.containers.create(BUSYBOX, ["true"], name=name, labels=labels)
 
     def there(self) -> Collection[str]:
         return [
@@ -62,9 +70,25 @@ class ProcessGuardRig:
         assert process is not None
         assert process.stdin is not None
         process.stdin.close()
-        assert process.wait(PATIENCE) == 0
+        wait_until(
+            lambda: process.poll() is not None or "cut short" in self.story,
+            awaited="the guard's account",
+            timeout=PATIENCE,
+            clock=CLOCK,
+        )
+
+    @property
+    def story(self) -> str:
+        return (self.folder / "debug.log").read_text()
+
+    @property
+    def note(self) -> Path:
+        return notes_folder(os.environ) / self.runs[OWN]
 
     def close(self) -> None:
+        process = self.guard._process
+        if process and process.stdin and process.stdin.closed:
+            process.kill()  # it looks on for what may come late
         self.guard.dismiss()
         for run in self.runs.values():
             for found in self.engine.containers(f"alpy.run={run}"):
@@ -127,16 +151,73 @@ def test_the_guard_is_small_and_holds_nothing_but_its_pipe(rig: ProcessGuardRig)
 def test_the_record_of_the_dead_run_is_completed(rig: ProcessGuardRig) -> None:
     rig.guard.stand_by()
     rig.process_dies()
-    story = (rig.folder / "debug.log").read_text()
-    assert f"cut short: its process {os.getpid()} died" in story
-    assert "Removed after its end: container" in story
+    assert f"cut short: its process {os.getpid()} died" in rig.story
+    assert "Removed after its end: container" in rig.story
+
+
+def test_what_the_daemon_makes_late_of_a_dead_run_is_removed_and_told_too(
+    rig: ProcessGuardRig,
+) -> None:
+    rig.guard.stand_by()
+    process = rig.guard._process
+    assert process is not None
+    rig.process_dies()
+    rig.create(rig.runs[OWN], rig.engine.owner.labels())
+    assert process.wait(PATIENCE) == 0
+    assert OWN not in rig.there()
+    assert rig.story.count("Removed after its end: container") == 2
+    assert rig.story.count("cut short") == 1
+
+
+def test_after_a_run_that_handed_over_the_guard_looks_on_for_no_more_than_a_moment(
+    rig: ProcessGuardRig,
+) -> None:
+    rig.guard.stand_by()
+    begun = CLOCK.now()
+    rig.guard.hand_over()
+    assert CLOCK.now() - begun < LATE_SECONDS
+    assert "handed over" in rig.story
+
+
+def test_a_run_is_noted_until_its_guard_has_ended(
+    rig: ProcessGuardRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hangs(*_: object) -> int:
+        raise HostError(asked="end the guard", found="it is still there", remedy="Wait")
+
+    rig.guard.stand_by()
+    with monkeypatch.context() as patch, pytest.raises(HostError):
+        patch.setattr(guard, "_wait_or_kill", hangs)
+        rig.guard.dismiss()
+    assert rig.note.exists()
+    rig.guard.dismiss()
+    assert not rig.note.exists()
+
+
+def test_a_guard_that_goes_on_by_itself_is_waited_for_by_somebody(
+    rig: ProcessGuardRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "_ACT_SECONDS", 0.1)
+    rig.guard.stand_by()
+    pid = rig.pid
+    os.kill(pid, signal.SIGSTOP)
+    rig.guard.hand_over()
+    gc.collect()  # an unreaped process would warn here, which is an error
+    os.kill(pid, signal.SIGCONT)
+    wait_until(
+        lambda: not Path(f"/proc/{pid}").exists(),
+        awaited="the guard's end, and that it is collected",
+        timeout=PATIENCE,
+        clock=CLOCK,
+    )
+    assert OWN not in rig.there()
 
 
 def test_a_guard_that_cannot_start_is_told(rig: ProcessGuardRig) -> None:
-    guard = ProcessGuard(engine=rig.engine, python="/no/such/python")
+    helpless = ProcessGuard(engine=rig.engine, python="/no/such/python")
     with pytest.raises(HostError, match="/no/such/python"):
-        guard.stand_by()
-    guard.dismiss()
+        helpless.stand_by()
+    helpless.dismiss()
 
 
 def test_a_guard_that_died_is_told_as_a_warning(

@@ -10,9 +10,12 @@ import secrets
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from socketserver import ThreadingMixIn, UnixStreamServer
 
 import docker
 import pytest
@@ -23,10 +26,13 @@ from alpy.adapters.clock import SystemClock
 from alpy.adapters.docker import ip_batch
 from alpy.adapters.docker.engine import DockerEngine
 from alpy.adapters.docker.ip import Ip, choose_ip
+from alpy.adapters.recovery.containers import LabelledContainers
 from alpy.adapters.recovery.owner import this_process
 from alpy.adapters.recovery.processes import RunProcesses
+from alpy.adapters.recovery.traces import Trace
 from alpy.adapters.tap import interface_exists, tap_name
-from alpy.core.waiting import Limits, wait_until
+from alpy.core.errors import DockerError
+from alpy.core.waiting import Deadline, Limits, wait_until
 from alpy.wiring import clear_dead_runs
 from tests.integration import cut_short, remains, tiny_guest
 from tests.integration.docker_rigs import BUSYBOX, IPROUTE2
@@ -263,7 +269,9 @@ class Wreck:
         self.ip: Ip = choose_ip(engine=self.engine, image=IPROUTE2)
 
     def container(self) -> None:
-        self.engine.client.containers.create(BUSYBOX, ["true"], labels=self.owner.labels())
+        name = self.engine.full_name(secrets.token_hex(4))
+        labels = self.owner.labels()
+        self.engine.client.containers.create(BUSYBOX, ["true"], name=name, labels=labels)
 
     def tap(self) -> str:
         name = tap_name(self.run, 0)
@@ -342,10 +350,19 @@ def test_what_is_not_labelled_is_left_alone(tmp_path: Path, wreck: Wreck) -> Non
     client = docker.from_env()
     half = evolve(wreck.owner, run=f"half-{wreck.run}").labels()
     del half["alpy.start"]
-    labels: list[dict[str, str]] = [{}, {"alpy.run": "mine"}, half]
-    foreign = [client.containers.create(BUSYBOX, ["true"], labels=each) for each in labels]
     other_user = evolve(wreck.owner, run=f"other-{wreck.run}", uid=os.geteuid() + 1)
-    foreign.append(client.containers.create(BUSYBOX, ["true"], labels=other_user.labels()))
+    elsewhere = evolve(wreck.owner, run=f"far-{wreck.run}", boot="-", host="-", dir="")
+    names: dict[str, dict[str, str]] = {
+        f"stranger-{wreck.run}": {},
+        f"alpy-mine-{wreck.run}": {"alpy.run": "mine"},
+        f"alpy-half-{wreck.run}-node0": half,
+        f"alpy-{other_user.run}-node0": other_user.labels(),
+        f"alpy-{elsewhere.run}-node0": elsewhere.labels(),
+    }
+    foreign = [
+        client.containers.create(BUSYBOX, ["true"], name=each, labels=labels)
+        for each, labels in names.items()
+    ]
     name = f"alpyx{secrets.token_hex(3)}"
     wreck.ip.run([f"tuntap add dev {name} mode tap user {os.geteuid()}"])
     with (tmp_path / "log").open("w") as log:
@@ -363,6 +380,70 @@ def test_what_is_not_labelled_is_left_alone(tmp_path: Path, wreck: Wreck) -> Non
         for container in foreign:
             container.remove(force=True)
         client.close()
+
+
+def test_a_container_of_an_image_that_was_made_of_an_app_is_its_users(wreck: Wreck) -> None:
+    wreck.container()
+    client = wreck.engine.client
+    (app,) = wreck.engine.containers(f"alpy.run={wreck.run}")
+    image = str(client.containers.get(app["Id"]).commit().id)
+    mine = client.containers.create(image, ["true"])
+    try:
+        assert f"alpy.run={wreck.run}" in map("=".join, mine.labels.items())
+        (swept,) = (run for run in clear_dead_runs() if run.run == wreck.run)
+        assert len(swept.traces) == 1
+        mine.reload()
+    finally:
+        mine.remove(force=True)
+        client.images.remove(image)
+
+
+def test_a_daemon_that_is_stuck_with_a_container_holds_a_removal_no_longer_than_it_may_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with StuckDaemon(str(tmp_path / "docker.sock"), StuckRequest) as daemon:
+        thread = threading.Thread(target=daemon.serve_forever)
+        thread.start()
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+        engine = DockerEngine(run_id="r1", clock=CLOCK, limits=Limits())
+        stuck = Trace(run="r1", what="container stuck", maker="node", handle="0123")
+        begun = CLOCK.now()
+        try:
+            with pytest.raises(DockerError, match="did not answer in time"):
+                LabelledContainers(engine).remove(stuck, Deadline.after(1, clock=CLOCK))
+            assert 1 <= CLOCK.now() - begun < 10
+        finally:
+            daemon.over.set()
+            engine.close()
+            daemon.shutdown()
+            thread.join(PATIENCE)
+
+
+class StuckDaemon(ThreadingMixIn, UnixStreamServer):
+    daemon_threads = True
+
+    def __init__(self, path: str, handler: type[StuckRequest]) -> None:
+        super().__init__(path, handler)
+        self.over = threading.Event()
+
+
+class StuckRequest(BaseHTTPRequestHandler):
+    """Docker's API, as far as to say which version of it, and to remove nothing."""
+
+    server: StuckDaemon
+
+    def do_GET(self) -> None:
+        body = b'{"ApiVersion": "1.41"}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_DELETE(self) -> None:
+        self.server.over.wait(PATIENCE)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: the test tells."""
 
 
 def test_the_next_run_clears_up_after_a_dead_one(

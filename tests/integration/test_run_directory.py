@@ -85,10 +85,29 @@ def test_a_change_of_the_working_directory_does_not_move_it(
     run.release()
 
 
-def test_an_empty_folder_can_be_taken(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0o700, 0o755, 0o2777])
+def test_an_empty_folder_can_be_taken_and_is_closed_to_others(tmp_path: Path, mode: int) -> None:
+    tmp_path.chmod(mode)
     run = DiskRunDirectory(tmp_path, run_id="one")
     run.take()
+    assert run.path.stat().st_mode & 0o777 == 0o700
     run.release()
+
+
+def test_a_folder_that_holds_files_stays_as_open_as_it_was(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "file").touch()
+    with pytest.raises(RunDirectoryError, match="'file' for one"):
+        DiskRunDirectory(tmp_path, run_id="one").take()
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    os.chown(tmp_path, 1, 1)
+    with pytest.raises(RunDirectoryError, match="somebody else, the user with the id 1"):
+        DiskRunDirectory(tmp_path, run_id="one").take()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("path", ["file", "file/run", "x" * 300, "a\0b", "/proc/run", "/dev/null"])

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,18 @@ import pytest
 
 from alpy.adapters.pcap import read_frames
 from alpy.adapters.saved.contents import whole_digest
-from alpy.core.appliance import Acceleration, Appliance, Firmware
+from alpy.core.appliance import Acceleration, Appliance, Firmware, NicModel
 from alpy.core.data_disk import DataDisk
-from alpy.core.errors import HostError, InvalidValueError, MonitorError, SavedStateError
+from alpy.core.errors import (
+    HostError,
+    InvalidValueError,
+    MachineDiedError,
+    MachineRefusedError,
+    MonitorError,
+    SavedStateError,
+)
 from alpy.core.ports import Console, Monitor
+from alpy.core.preparation import RESTORE_FAULTS, was_ended
 from alpy.core.topology import Topology
 from carrot import rabbit
 from tests.contracts.machine import COMMAND, END, LAUNCH
@@ -202,6 +212,60 @@ def test_after_a_damaged_state_the_same_machine_can_boot(
     press_power_button(rig, monitor)
 
 
+def overlay_gone(state: Path) -> None:
+    (state / "disk0.qcow2").unlink()
+
+
+def overlay_garbled(state: Path) -> None:
+    path = state / "disk0.qcow2"
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+@pytest.mark.parametrize("damage", [overlay_gone, overlay_garbled])
+def test_a_damaged_disk_of_a_state_ends_in_an_error_after_which_the_same_machine_can_boot(
+    lives: Lives, damage: Callable[[Path], None]
+) -> None:
+    lives.save()
+    damage(lives.state)
+    rig = lives.rig()
+    with pytest.raises(RESTORE_FAULTS) as caught:
+        rig.machine.launch(rig.topology(), [], rig.run, saved=lives.state)
+        rig.machine.connect_monitor(timeout=LAUNCH, command_timeout=COMMAND)
+    assert not was_ended(caught.value)
+    rig.machine.kill()
+    monitor, console = rig.boot()
+    console.expect(GREETING.strip(), timeout=20)
+    press_power_button(rig, monitor)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_who_ends_a_qemu_that_begins_says_nothing_against_its_state(
+    lives: Lives, number: signal.Signals
+) -> None:
+    lives.save()
+    rig = lives.rig()
+    rig.machine.launch(rig.topology(), [], rig.run, saved=lives.state)
+    rig.signal(number)
+    with pytest.raises((MachineDiedError, MachineRefusedError)) as caught:
+        rig.machine.connect_monitor(timeout=LAUNCH, command_timeout=COMMAND)
+    status = caught.value.status  # type: ignore[attr-defined]  # both have one
+    assert status
+    assert not status.is_own_fault
+    rig.machine.kill()
+
+
+def test_a_machine_with_an_e1000_begins_where_another_was_saved(lives: Lives) -> None:
+    def appliance(rig: QemuRig) -> Appliance:
+        return rig.appliance(nic_model=NicModel.E1000)
+
+    lives.save(appliance, links=2)
+    lives.finish()
+    rig, monitor, _ = lives.restore(appliance, links=2)
+    nics = str(monitor.execute("human-monitor-command", {"command-line": "info network"}))
+    assert nics.count("model=e1000") == 2
+    press_power_button(rig, monitor)
+
+
 def test_a_state_of_another_machine_is_refused(lives: Lives) -> None:
     lives.save()
     with pytest.raises(SavedStateError, match="QEMU died"):
@@ -235,6 +299,21 @@ def test_where_there_is_no_room_saving_is_an_error_of_the_host(lives: Lives) -> 
         rig.machine.save(lives.state / "missing")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+@pytest.mark.parametrize("size", ["16k", "256k"])
+def test_a_disk_that_is_full_is_not_taken_for_a_machine_that_cannot_be_saved(
+    lives: Lives, size: str
+) -> None:
+    rig, _, _ = lives.launch(QemuRig.appliance, savable=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(lives.state)]
+    subprocess.run(mount, check=True)
+    try:
+        with pytest.raises(HostError, match="No space left"):
+            rig.machine.save(lives.state)
+    finally:
+        subprocess.run(["umount", "--lazy", str(lives.state)], check=True)
+
+
 def identity(rig: QemuRig, links: int = 0, **options: Any) -> dict[str, str]:
     return rig.machine.identity(Topology.of(rig.appliance(**options), links))
 
@@ -266,6 +345,11 @@ def test_what_a_state_depends_on_is_in_its_identity(lives: Lives, tmp_path: Path
         identity(rig, data_disk=DataDisk(files={"b": data}, label="cidata")),
         identity(rig, data_disk=DataDisk(files={"b": b"4444"})),
     ]
+    # The same version in another place may be another QEMU, with other devices.
+    program = tmp_path / "qemu"
+    program.write_text('#!/bin/sh\nexec qemu-system-x86_64 "$@"\n')
+    program.chmod(0o755)
+    found.append(identity(lives.rig(program=str(program))))
     changed = rig.appliance()
     with Path(changed.disks[0].path).open("r+b") as image:
         image.seek(1 << 19)

@@ -90,16 +90,126 @@ def test_a_handler_of_the_program_is_respected() -> None:
     assert heard == [signal.SIGTERM]
 
 
-def test_the_third_signal_ends_the_process_at_once() -> None:
-    program = """
-import signal
+def run(program: str) -> tuple[str, int]:
+    """What *program* prints, and its exit status. `press` sends it a real Ctrl-C."""
+    preamble = """
+import os, signal, threading
 from alpy.adapters.signals import ProcessSignals
-with ProcessSignals().deferred():
-    for _ in range(3):
-        signal.raise_signal(signal.SIGINT)
-    print("not reached", flush=True)
+signals = ProcessSignals()
+press = lambda: os.kill(os.getpid(), signal.SIGINT)
 """
     ended = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", preamble + program],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
-    assert (ended.stdout, ended.returncode) == ("", 130)
+    return ended.stdout, ended.returncode
+
+
+def test_the_third_signal_ends_the_process_at_once() -> None:
+    program = """
+with signals.deferred():
+    press()
+    press()
+    print("twice", flush=True)
+    press()
+    print("not reached", flush=True)
+"""
+    assert run(program) == ("twice\n", 130)
+
+
+@pytest.mark.parametrize(
+    "begin", ["press()", "signals.take(); os.kill(os.getpid(), signal.SIGTERM)"]
+)
+def test_the_signal_that_has_begun_it_all_is_the_first(begin: str) -> None:
+    program = f"""
+try:
+    {begin}
+except BaseException as first:
+    with signals.deferred(first):
+        press()
+        print("twice", flush=True)
+        press()
+        print("not reached", flush=True)
+"""
+    assert run(program) == ("twice\n", 130)
+
+
+@pytest.mark.parametrize("end", ["SystemExit(2)", "SystemExit([])", "OSError()", "None"])
+def test_another_end_is_no_signal(end: str) -> None:
+    program = f"""
+try:
+    with signals.deferred({end}):
+        press()
+        press()
+        print("twice", flush=True)
+except KeyboardInterrupt:
+    print("delivered", flush=True)
+"""
+    assert run(program) == ("twice\ndelivered\n", 0)
+
+
+def test_what_the_program_ignores_does_not_count() -> None:
+    program = """
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+with signals.deferred():
+    for _ in range(5):
+        signal.raise_signal(signal.SIGHUP)
+assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+print("over", flush=True)
+"""
+    assert run(program) == ("over\n", 0)
+
+
+def test_each_of_different_signals_is_delivered_once_and_what_the_first_raises_counts() -> None:
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: heard.append(number))
+    signals = ProcessSignals()
+    signals.take()
+    try:
+        with pytest.raises(KeyboardInterrupt) as raised, signals.deferred():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
+        assert heard == [signal.SIGTERM]
+        with pytest.raises(SystemExit) as end, signals.deferred():
+            signal.raise_signal(signal.SIGHUP)
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signals.release()
+        signal.signal(signal.SIGTERM, before)
+    assert raised.value.__context__ is None
+    assert isinstance(end.value.__context__, KeyboardInterrupt)
+
+
+def test_interrupts_that_another_thread_takes_do_not_stop_the_handlers_from_coming_back() -> None:
+    program = """
+taken = []
+
+def put_back(number, handler):
+    # As if they had come to another thread at this moment.
+    set_handler(number, handler)
+    if handler is raises and number not in taken:
+        taken.append(number)
+        signal.raise_signal(number)
+
+def raises(number, frame):
+    raise KeyboardInterrupt(number)
+
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, raises)
+mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+set_handler = signal.signal
+try:
+    with signals.deferred():
+        signal.signal = put_back
+except KeyboardInterrupt as end:
+    print(type(end.__context__).__name__, flush=True)
+signal.signal = set_handler
+for number in (signal.SIGTERM, signal.SIGHUP):
+    assert signal.getsignal(number) is raises
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == mask
+"""
+    assert run(program) == ("KeyboardInterrupt\n", 0)

@@ -14,11 +14,14 @@ import pytest
 from alpy.adapters.clock import SystemClock
 from alpy.adapters.holdings import Holdings
 from alpy.adapters.saved import entry
-from alpy.adapters.saved.store import DEFAULT_LIMIT, StateCache, cache_folder
-from alpy.core.errors import HostError
+from alpy.adapters.saved.contents import CONTENTS
+from alpy.adapters.saved.lock import Lock
+from alpy.adapters.saved.store import DEFAULT_LIMIT, StateCache, cache_folder, limit_of
+from alpy.core.errors import HostError, InvalidValueError
 from tests.contracts.saved_states import (
     ONE,
     OTHER,
+    PATIENCE,
     ConcurrentSavedStatesContract,
     SavedStatesContract,
     made,
@@ -35,6 +38,23 @@ cache.find(ONE, timeout=0)
 (cache.begin() / "half").write_text("half")
 print("begun", flush=True)
 sys.stdin.readline()
+"""
+
+
+CROWD = """
+import sys
+from pathlib import Path
+from alpy.adapters.clock import SystemClock
+from alpy.adapters.saved.store import StateCache
+from tests.contracts.saved_states import ONE
+cache = StateCache(folder=Path(sys.argv[1]), clock=SystemClock())
+print("ready", flush=True)
+sys.stdin.readline()
+found = cache.find(ONE, timeout=10)
+if not found:
+    (cache.begin() / "memory").write_bytes(bytes(1000000))
+    cache.keep()
+print("found" if found else "made", flush=True)
 """
 
 
@@ -144,6 +164,13 @@ def test_a_damaged_state_is_removed_and_told_and_made_anew(
     assert rig.names() == {folder.name}
 
 
+def test_a_state_that_lost_the_note_of_its_use_is_whole(rig: CacheRig, folder: Path) -> None:
+    (folder / "used").unlink()
+    for _ in range(2):
+        assert rig.states().find(ONE, timeout=0) == folder
+    assert (folder / "used").exists()
+
+
 def test_a_whole_state_is_found_after_another_boot_of_the_host(folder: Path, rig: CacheRig) -> None:
     of_an_earlier_boot(folder)
     assert rig.states().find(ONE, timeout=0) == folder
@@ -154,7 +181,11 @@ def test_a_whole_state_is_found_after_another_boot_of_the_host(folder: Path, rig
 def test_only_the_owner_can_look_into_the_cache(rig: CacheRig) -> None:
     assert rig.folder.stat().st_mode & 0o777 == 0o700
     rig.folder.chmod(0o755)
-    with pytest.raises(HostError, match="others can look into it"):
+    assert rig.states().find(ONE, timeout=0)
+    assert rig.folder.stat().st_mode & 0o777 == 0o700
+    # Others may have put a state there, and who begins with it does what they want.
+    rig.folder.chmod(0o770)
+    with pytest.raises(HostError, match="may have changed what is there"):
         rig.states().find(ONE, timeout=0)
 
 
@@ -182,6 +213,69 @@ def test_what_a_killed_maker_left_is_removed_and_its_work_done_by_the_next(rig: 
     made(rig, OTHER)
     assert left not in rig.names()
     made(rig, ONE)
+
+
+def test_makers_in_many_processes_make_it_once(rig: CacheRig) -> None:
+    made(rig, OTHER)  # so that the folder is there
+    command = [sys.executable, "-c", CROWD, str(rig.folder)]
+    root = Path(__file__).parents[2]
+    crowd = [
+        subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    for process in crowd:
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+    said = [process.communicate(b"go\n", timeout=PATIENCE)[0] for process in crowd]
+    assert sorted(said) == [b"found\n"] * 3 + [b"made\n"]
+
+
+def test_a_half_state_that_cannot_be_removed_is_in_nobodys_way(rig: CacheRig) -> None:
+    made(rig, OTHER).release()
+    (rig.folder / f"{'0' * 32}.making").touch()  # no folder: `rmtree` refuses
+    (rig.folder / f"{'1' * 32}.making").mkdir()
+    assert rig.states().find(OTHER, timeout=0)
+    assert not (rig.folder / f"{'1' * 32}.making").exists()
+
+
+def test_a_state_that_somebody_removes_while_it_is_kept_is_refused(
+    rig: CacheRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker = rig.states()
+    maker.find(ONE, timeout=0)
+    rig.save(maker.begin())
+    share = Lock.share
+
+    def meanwhile(lock: Lock) -> bool:
+        # From alone to shared is two steps for the kernel.
+        lock.release()
+        rig.states().clear()
+        return share(lock)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Lock, "share", meanwhile)
+        with pytest.raises(HostError, match="keep"):
+            maker.keep()
+    maker.release()
+    made(rig)
+
+
+def test_to_clear_forgets_what_was_ruled_out_and_what_files_hold(rig: CacheRig) -> None:
+    maker = rig.states()
+    maker.find(ONE, timeout=0)
+    maker.rule_out("it can't be saved")
+    (rig.folder / CONTENTS).mkdir()
+    (rig.folder / CONTENTS / "note").touch()
+    assert rig.states().clear() == ([], [])
+    assert list(rig.folder.iterdir()) == []
+    made(rig)
+
+
+def test_how_much_it_holds_says_the_environment() -> None:
+    assert limit_of({}) == DEFAULT_LIMIT
+    assert limit_of({"ALPY_STATES_MIB": "100"}) == 100 << 20
+    with pytest.raises(InvalidValueError, match="ALPY_STATES_MIB"):
+        limit_of({"ALPY_STATES_MIB": "much"})
 
 
 def test_the_longest_unused_state_makes_room_and_one_in_use_stays(rig: CacheRig) -> None:

@@ -110,13 +110,13 @@ def test_a_record_keeps_its_beginning_up_to_the_limit(tmp_path: Path) -> None:
     assert output.truncated
 
 
-def test_a_full_disk_is_told_once_when_the_record_is_closed() -> None:
+def test_a_full_disk_is_told_when_the_record_is_checked() -> None:
     record = OutputRecord(app="web", path=Path("/dev/full"))
     record.write(STDOUT, b"one")
     record.write(STDOUT, b"two")
-    with pytest.raises(RunDirectoryError, match="No space left"):
-        record.close()
     record.close()
+    with pytest.raises(RunDirectoryError, match="No space left"):
+        record.check()
     assert record.output().stdout == b"onetwo"
 
 

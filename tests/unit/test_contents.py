@@ -86,3 +86,21 @@ def test_the_same_content_elsewhere_is_the_same(tmp_path: Path, image: Path) -> 
 def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(ApplianceFileError, match="nowhere"):
         RememberedDigest(tmp_path / "memory")(tmp_path / "nowhere")
+
+
+def test_what_nobody_asked_for_in_a_month_is_forgotten(
+    tmp_path: Path, image: Path, reads: list[Path]
+) -> None:
+    memory, other = tmp_path / "memory", tmp_path / "other"
+    digest = RememberedDigest(memory)
+    digest(image)
+    (used,) = memory.iterdir()
+    os.utime(used, (1, 1))
+    digest(image)  # that is a use
+    (memory / "old").touch()
+    os.utime(memory / "old", (1, 1))
+    other.write_bytes(b"one")
+    digest(other)
+    assert len(list(memory.iterdir())) == 2
+    assert used.exists()
+    assert reads == [image, other]

@@ -48,3 +48,13 @@ def test_a_container_code_is_told_in_words(code: int, text: str, sentence: str) 
 @given(st.integers(0, 255))
 def test_a_process_that_exits_by_itself_was_not_killed(code: int) -> None:
     assert ExitStatus.from_wait(code) == ExitStatus(code=code)
+
+
+@pytest.mark.parametrize(
+    ("returncode", "own"),
+    [(0, False), (1, True), (-9, False), (-15, False), (-6, True), (-11, True)],
+)
+def test_a_process_that_somebody_ended_is_told_from_one_that_failed(
+    returncode: int, own: bool
+) -> None:
+    assert ExitStatus.from_wait(returncode).is_own_fault == own

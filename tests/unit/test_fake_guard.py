@@ -73,9 +73,22 @@ def test_after_a_good_run_the_guard_is_dismissed() -> None:
     assert "guard.hand_over" not in world.calls
 
 
-def test_files_are_found_where_something_else_is_left_of_their_run() -> None:
+def test_files_are_found_by_the_note_of_their_run_or_by_something_else_that_is_left_of_it() -> None:
     world = World()
-    world.guard.leave_behind("node of a", "file of a")
-    world.guard.leave_behind("file of b")
+    world.guard.leave_behind("node of a", "file of a", noted=False)
+    world.guard.leave_behind("file of b", noted=False)
+    world.guard.leave_behind("file of c")
     world.guard.clear_dead_runs()
     assert world.alive == world.guard.of_dead_runs == ("file of b",)
+
+
+def test_a_run_is_noted_until_it_has_ended_or_its_guard_has_cleared_up() -> None:
+    dismissed, died = World(), World()
+    for world in (dismissed, died):
+        assert not world.guard.noted
+        world.guard.stand_by()
+        assert world.guard.noted
+    dismissed.guard.dismiss()
+    died.guard.process_dies()
+    assert not dismissed.guard.noted
+    assert not died.guard.noted

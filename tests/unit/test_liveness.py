@@ -15,11 +15,13 @@ from alpy.adapters.recovery.liveness import Here, Life, Lock, judge, look, open_
 from alpy.adapters.recovery.owner import Owner, start_of, this_process
 from alpy.adapters.run_directory import DiskRunDirectory
 
-OURS = Owner(run="r1", pid=42, start=1000, boot="today", pidns="4026", uid=0)
+OURS = Owner(run="r1", pid=42, start=1000, boot="today", host="rack", pidns="4026", uid=0)
 
 
-def host(processes: Mapping[int, int], *, boot: str = "today", pidns: str = "4026") -> Here:
-    return Here(boot=boot, pidns=pidns, start_of=processes.get)
+def host(
+    processes: Mapping[int, int], *, boot: str = "today", host: str = "rack", pidns: str = "4026"
+) -> Here:
+    return Here(boot=boot, host=host, pidns=pidns, start_of=processes.get)
 
 
 LIVES, REUSED, GONE = {42: 1000}, {42: 2000}, dict[int, int]()
@@ -64,6 +66,23 @@ def test_after_a_boot_only_a_lock_can_mean_life(
     lock: Lock, life: Life, processes: Mapping[int, int]
 ) -> None:
     assert judge(OURS, lock, host(processes, boot="tomorrow")).life is life
+
+
+@pytest.mark.parametrize(
+    ("lock", "life"),
+    [(Lock.HELD, Life.ALIVE), (Lock.FREE, Life.UNKNOWN), (Lock.UNKNOWN, Life.UNKNOWN)],
+)
+@pytest.mark.parametrize("processes", [LIVES, REUSED, GONE])
+def test_a_run_of_another_machine_is_never_taken_for_dead(
+    lock: Lock, life: Life, processes: Mapping[int, int]
+) -> None:
+    elsewhere = host(processes, boot="its own", host="other rack")
+    assert judge(OURS, lock, elsewhere).life is life
+    assert judge(evolve(OURS, host=""), lock, elsewhere).life is life
+
+
+def test_a_machine_that_was_renamed_since_its_boot_is_still_the_same() -> None:
+    assert judge(OURS, Lock.UNKNOWN, host(GONE, host="new name")).life is Life.DEAD
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from alpy.adapters.recovery.owner import (
     Owner,
+    host_id,
     owner_from_alias,
     owner_from_labels,
     this_process,
@@ -24,6 +25,7 @@ owners = st.builds(
     pid=st.integers(0, 1 << 22),
     start=st.integers(0, 1 << 40),
     boot=st.just("293bea5d-d5ae-4f22-9ed4-0d093f495f6a"),
+    host=st.just("0123456789ab"),
     pidns=st.just("4026531836"),
     uid=st.integers(0, 1 << 32),
     dir=st.text(st.characters(exclude_categories=["Cs"]), max_size=300),
@@ -50,6 +52,16 @@ def test_an_alias_is_one_plain_line_that_tells_the_owner_without_a_long_folder(
 def test_an_alias_has_the_folder_where_there_is_room() -> None:
     owner = this_process("1a2b3c4d", Path("/home/somebody/runs/20240229-131415-1a2b3c4d"))
     assert owner_from_alias(owner.alias()) == owner
+
+
+def test_this_machine_is_known_by_a_short_text_that_stays_and_has_its_name_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours = host_id()
+    assert len(ours) == 12
+    assert ours == host_id() == this_process("r1", None).host
+    monkeypatch.setattr("socket.gethostname", lambda: "another")
+    assert host_id() != ours
 
 
 @pytest.mark.parametrize(

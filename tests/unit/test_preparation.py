@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,14 @@ from alpy.core.errors import (
     HostError,
     InvalidValueError,
     LifecycleError,
+    MachineDiedError,
+    MachineRefusedError,
+    MachineStoppedError,
+    MonitorTimeoutError,
     SavedStateError,
     ShellError,
 )
+from alpy.core.exit_status import ExitStatus
 from alpy.core.lifecycle import VmState
 from alpy.fakes import FakeShelf, Script, ShellAnswers, World
 
@@ -28,6 +34,9 @@ SCRIPT = (
     .answers(ShellAnswers({"true": (0, "")}))
 )
 PROBLEM = SavedStateError(state="it", reason="it is torn")
+IN_A_HURRY = SavedStateError(state="it", reason="no answer within 10 s", lasting=False)
+FULL = HostError(asked="disk overlay", found="No space left on device", remedy="Make room")
+KILLED = ExitStatus(signal=9)
 
 
 class Counted:
@@ -141,12 +150,174 @@ def test_trouble_with_the_cache_costs_a_warning_and_a_boot(
     assert [record.levelname for record in caplog.records].count("WARNING") == 1
 
 
-def test_a_machine_that_cannot_be_saved_boots_for_each_test(logged_in: Counted) -> None:
-    here = world()
-    here.on_workshop = lambda workshop: workshop.faults.fail("machine.save", error=PROBLEM)
+def made_shelf(prepared: alpy.Preparation) -> FakeShelf:
+    """One with the state."""
+    shelf = FakeShelf()
+    with fakes.testbed(RABBIT, world=world(shelf), prepared=prepared) as bed:
+        use(bed)
+    assert shelf.kept
+    return shelf
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> int:
+    return [record.levelname for record in caplog.records].count("WARNING")
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "stays"),
+    [
+        ("machine.launch", FULL, False),
+        ("machine.connect_monitor", PROBLEM, False),
+        (
+            "machine.connect_monitor",
+            MachineRefusedError(status=ExitStatus(code=1), stderr="no backing file"),
+            False,
+        ),
+        (
+            "machine.connect_monitor",
+            MachineRefusedError(status=ExitStatus(signal=11), stderr=""),
+            False,
+        ),
+        ("machine.connect_monitor", MonitorTimeoutError(command="greeting", seconds=10), True),
+        ("machine.connect_monitor", IN_A_HURRY, True),
+    ],
+)
+def test_where_a_restore_fails_the_machine_boots_and_a_state_that_is_to_blame_goes(
+    logged_in: Counted, call: str, error: Exception, stays: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    here = world(made_shelf(logged_in.preparation))
+    here.faults.fail(call, error=error, after_effect=True)
     with fakes.testbed(RABBIT, world=here, prepared=logged_in.preparation) as bed:
         use(bed)
-    assert logged_in.times == 2
+    assert bool(here.shelf.kept) == stays
+    assert not here.shelf.ruled_out
+    assert (logged_in.times, here.alive, warnings(caplog)) == (2, (), 1)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MachineRefusedError(status=KILLED, stderr=""),
+        MachineRefusedError(status=ExitStatus(code=0), stderr="terminating on signal 15"),
+        MachineDiedError(status=KILLED, stderr=""),
+        MachineStoppedError(process=1),
+    ],
+)
+def test_what_somebody_did_to_a_restored_qemu_is_told_and_costs_no_state(
+    logged_in: Counted, error: Exception
+) -> None:
+    here = world(made_shelf(logged_in.preparation))
+    here.faults.fail("machine.connect_monitor", error=error, after_effect=True)
+    with (
+        pytest.raises(type(error)),
+        fakes.testbed(RABBIT, world=here, prepared=logged_in.preparation),
+    ):
+        raise AssertionError("the test must not begin")
+    assert here.shelf.kept
+    assert here.alive == ()
+
+
+@pytest.mark.parametrize("call", ["machine.launch", "machine.connect_monitor"])
+def test_trouble_that_a_boot_has_too_costs_no_state(logged_in: Counted, call: str) -> None:
+    here = world(made_shelf(logged_in.preparation))
+    here.faults.fail(call, error=FULL, lasting=True)
+    with (
+        pytest.raises(HostError, match="No space"),
+        fakes.testbed(RABBIT, world=here, prepared=logged_in.preparation),
+    ):
+        raise AssertionError("the test must not begin")
+    assert here.shelf.kept
+
+
+def test_a_machine_that_cannot_be_saved_is_known_and_then_boots_once_for_each_test(
+    logged_in: Counted, caplog: pytest.LogCaptureFixture
+) -> None:
+    here = world()
+    here.on_workshop = lambda workshop: workshop.faults.fail("machine.save", error=PROBLEM)
+    for times in (2, 3):
+        caplog.clear()
+        next_one = here if times == 2 else world(here.shelf)
+        with fakes.testbed(RABBIT, world=next_one, prepared=logged_in.preparation) as bed:
+            use(bed)
+        assert (logged_in.times, warnings(caplog)) == (times, 1)
+        assert "it is torn" in caplog.text
+
+
+def test_a_state_that_could_not_be_saved_in_time_is_tried_again(logged_in: Counted) -> None:
+    here = world()
+    here.on_workshop = lambda workshop: workshop.faults.fail("machine.save", error=IN_A_HURRY)
+    with fakes.testbed(RABBIT, world=here, prepared=logged_in.preparation) as bed:
+        use(bed)
+    assert not here.shelf.ruled_out
+    made_shelf(logged_in.preparation)
+
+
+def test_a_state_of_no_use_to_its_own_maker_is_not_made_again(logged_in: Counted) -> None:
+    here = world()
+    here.faults.fail("machine.connect_monitor", error=PROBLEM)
+    for times, each in ((2, here), (3, world(here.shelf))):
+        with fakes.testbed(RABBIT, world=each, prepared=logged_in.preparation) as bed:
+            use(bed)
+        assert logged_in.times == times
+    assert not here.shelf.kept
+
+
+def test_a_qemu_that_refuses_the_workshop_costs_a_warning(
+    logged_in: Counted, caplog: pytest.LogCaptureFixture
+) -> None:
+    here = world()
+    here.on_workshop = lambda workshop: workshop.machine.refuse(stderr="no such backend")
+    with fakes.testbed(RABBIT, world=here, prepared=logged_in.preparation) as bed:
+        use(bed)
+    assert (logged_in.times, warnings(caplog), here.alive) == (1, 1, ())
+    assert "no such backend" in caplog.text
+
+
+@pytest.mark.parametrize("also", ["killed", "left behind"])
+def test_what_is_worse_than_a_refusal_of_the_workshop_is_raised(
+    logged_in: Counted, also: str
+) -> None:
+    def trouble(workshop: World) -> None:
+        workshop.machine.refuse(stderr="", status=KILLED if also == "killed" else None)
+        if also == "left behind":
+            workshop.faults.fail("skeleton.remove_taps")
+
+    here = world()
+    here.on_workshop = trouble
+    with (
+        pytest.raises(MachineRefusedError),
+        fakes.testbed(RABBIT, world=here, prepared=logged_in.preparation),
+    ):
+        raise AssertionError("the test must not begin")
+
+
+def test_a_refusal_that_the_preparation_raises_is_not_about_the_workshop() -> None:
+    beds: list[alpy.Testbed] = []
+
+    def prepare(bed: alpy.Testbed) -> None:
+        beds.append(bed)
+        raise MachineRefusedError(status=ExitStatus(code=1), stderr="that of another testbed")
+
+    prepared = alpy.Preparation(key="two of them", prepare=prepare)
+    with (
+        pytest.raises(MachineRefusedError, match="another testbed"),
+        fakes.testbed(RABBIT, world=world(), prepared=prepared),
+    ):
+        raise AssertionError("the test must not begin")
+    assert len(beds) == 1
+
+
+def test_another_function_with_the_same_key_is_another_preparation() -> None:
+    def one(bed: alpy.Testbed) -> None:
+        bed.dut.start()
+
+    def other(bed: alpy.Testbed) -> None:
+        bed.dut.start()
+
+    functions = (one, other, partial(one), partial(other))
+    identities = [alpy.Preparation(key="k", prepare=each).identity for each in functions]
+    assert identities[0] != identities[1]
+    assert identities[2] == identities[3]
 
 
 @pytest.mark.parametrize("call", ["saved_states.begin", "machine.save", "saved_states.keep"])

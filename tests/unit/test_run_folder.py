@@ -12,7 +12,10 @@ from alpy.adapters.qemu.working_files import WorkingFiles, is_working_file
 from alpy.adapters.recovery.run_folder import RunFolder
 from alpy.adapters.run_directory import DiskRunDirectory
 from alpy.core.errors import HostError
+from alpy.core.waiting import Deadline
+from alpy.fakes import World
 
+SOON = Deadline.after(1, clock=World().clock)
 WORKING = ["working-disk0.base", "working-disk0.qcow2", "working-uefi-variables.fd"]
 EVIDENCE = ["console.log", "disk0.qcow2", "link0.pcap", "uefi-variables.fd", "working-notes.txt"]
 
@@ -31,7 +34,7 @@ class Found:
         place = self.place()
         traces = list(place.find_of(run))
         for trace in traces:
-            place.remove(trace)
+            place.remove(trace, SOON)
         return [trace.what for trace in traces]
 
     @property
@@ -89,15 +92,15 @@ def test_a_folder_that_became_another_runs_between_look_and_removal_is_left_alon
     place = found.place()
     (_, overlay, _) = place.find_of("dead")
     (found.path / "debug.log").write_text("now run other\n")
-    place.remove(overlay)
+    place.remove(overlay, SOON)
     assert set(WORKING) <= set(found.names)
 
 
 def test_what_is_gone_already_is_no_error(found: Found) -> None:
     place = found.place()
     (link, _, _) = place.find_of("dead")
-    place.remove(link)
-    place.remove(link)
+    place.remove(link, SOON)
+    place.remove(link, SOON)
     assert RunFolder(str(found.path / "missing")).find_of("dead") == ()
 
 
@@ -108,7 +111,7 @@ def test_what_can_not_be_removed_is_told(found: Found) -> None:
     place = found.place()
     (_, trace, _) = place.find_of("dead")
     with pytest.raises(HostError, match="it is no evidence"):
-        place.remove(trace)
+        place.remove(trace, SOON)
 
 
 def test_no_folder_is_looked_for(found: Found) -> None:

@@ -5,10 +5,14 @@ import signal
 import threading
 import time
 from contextvars import ContextVar
+from functools import partial
 
 import pytest
 
-from alpy.adapters.side_by_side import side_by_side
+from alpy.adapters import side_by_side as module
+from alpy.adapters.holdings import Holdings
+
+side_by_side = partial(module.side_by_side, thread_prefix="alpy-docker")
 
 run_name: ContextVar[str] = ContextVar("run_name", default="none")
 
@@ -34,6 +38,20 @@ def test_a_step_belongs_to_the_caller_s_run() -> None:
         run_name.reset(token)
 
 
+def interrupt_main_thread() -> None:
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+def test_its_threads_are_known_as_those_of_the_run() -> None:
+    mine, others = Holdings("0123abcd"), Holdings("4567cdef")
+    prefix = mine.thread_prefix("docker")
+    (found,) = module.side_by_side(lambda _: mine.live_threads(), [0], thread_prefix=prefix)
+    assert [thread.maker for thread in found] == ["docker"]
+    (found,) = module.side_by_side(lambda _: others.live_threads(), [0], thread_prefix=prefix)
+    assert found == []
+    assert mine.live_threads() == []
+
+
 def test_an_interrupt_is_raised_when_what_has_begun_is_over() -> None:
     begun: list[int] = []
     over: list[int] = []
@@ -41,7 +59,7 @@ def test_an_interrupt_is_raised_when_what_has_begun_is_over() -> None:
     def step(number: int) -> None:
         begun.append(number)
         if number == 0:
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            interrupt_main_thread()
         time.sleep(0.1)
         over.append(number)
 
@@ -49,6 +67,35 @@ def test_an_interrupt_is_raised_when_what_has_begun_is_over() -> None:
         side_by_side(step, range(100))
     assert sorted(over) == sorted(begun)
     assert len(begun) < 100
+
+
+def test_however_often_the_interrupt_comes_nothing_is_made_after_it_is_raised() -> None:
+    over: list[int] = []
+    interrupts: list[int] = []
+    heard = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt(number: int, _frame: object) -> None:
+        interrupts.append(number)
+        heard.set()
+        raise KeyboardInterrupt
+
+    def step(number: int) -> None:
+        for _ in range(3 if number == 0 else 0):
+            heard.clear()
+            # One that comes just before the main thread goes to sleep wakes nobody.
+            while not heard.wait(0.1):
+                interrupt_main_thread()
+        over.append(number)
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            side_by_side(step, range(100))
+        assert len(interrupts) >= 3
+        assert 0 in over
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_after_an_error_the_others_are_tried_and_told_too() -> None:

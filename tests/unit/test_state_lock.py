@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 from pathlib import Path
 
 from alpy.adapters.saved.lock import Lock
@@ -30,3 +32,19 @@ def test_who_opened_a_file_that_was_then_removed_holds_the_new_one(tmp_path: Pat
     assert not third.share()
     late.forget()
     assert not path.exists()
+
+
+def test_a_child_that_was_forked_does_not_keep_what_is_released(tmp_path: Path) -> None:
+    one, other = Lock(tmp_path / "lock"), Lock(tmp_path / "lock")
+    assert one.own()
+    child = os.fork()
+    if not child:
+        time.sleep(100)
+        os._exit(0)
+    try:
+        one.release()
+        assert other.own()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    other.release()

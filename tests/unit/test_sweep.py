@@ -12,6 +12,7 @@ from alpy.adapters.recovery.owner import Owner
 from alpy.adapters.recovery.sweep import Clearing, SweptRun, sweep
 from alpy.adapters.recovery.traces import Trace
 from alpy.core.errors import HostError
+from alpy.core.waiting import Deadline
 from alpy.fakes import World
 
 US = Owner(run="", pid=1, start=1, boot="today", pidns="1", uid=1000)
@@ -41,6 +42,8 @@ class Shelf:
         owner = evolve(US, run=run, uid=uid, dir=folder) if labelled else None
         self.traces.append(Trace(run=run, what=what, maker="node", handle=what, owner=owner))
 
+    given: list[float] = field(factory=list)
+    """How many seconds each removal was given."""
     silent: bool = False
     """It can't be asked about a run."""
 
@@ -55,7 +58,8 @@ class Shelf:
         self.arrives_late = []
         return found
 
-    def remove(self, trace: Trace) -> None:
+    def remove(self, trace: Trace, within: Deadline, /) -> None:
+        self.given.append(within.remaining)
         if self.refuses:
             self.refuses -= 1
             raise refusal()
@@ -164,6 +168,27 @@ def test_what_arrives_late_is_found_by_looking_again() -> None:
     clearing = Clearing([shelf], World().clock)
     clearing.clear("dead", looks=3, timeout=60)
     assert (clearing.removed, shelf.held) == (["late node"], [])
+
+
+def test_it_goes_on_looking_until_nothing_has_come_for_so_long() -> None:
+    world = World()
+    shelf, late = Shelf(), Shelf()
+    late.put("dead", "late node")
+    for seconds in (4.5, 9.0):
+        world.clock.after(seconds, lambda: shelf.put("dead", "late node"))
+    clearing = Clearing([shelf], world.clock)
+    clearing.clear("dead", looks=1, timeout=60, quiet=5)
+    assert shelf.held == []
+    assert len(shelf.given) == 2
+    assert 14 <= world.clock.now() < 15
+
+
+def test_a_removal_is_given_no_longer_than_the_sweep_has() -> None:
+    shelf = Shelf(refuses=1000)
+    shelf.put("dead", "node")
+    run_sweep(shelf)
+    assert shelf.given[0] == 5
+    assert shelf.given[-1] < 0.31
 
 
 def test_a_place_that_cannot_be_asked_does_not_hinder_the_others() -> None:

@@ -105,6 +105,42 @@ def test_a_second_interrupt_is_a_fault_of_the_release_it_cut_short() -> None:
     assert [fault.leftover for fault in faults] == ["taps"]
 
 
+class UntellableError(Exception):
+    """Its text can't be made."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+def test_a_report_that_raises_hangs_on_its_fault_and_the_rest_is_paid() -> None:
+    def refuse(fault: Fault) -> None:
+        raise RuntimeError(f"no word of {fault.during}")
+
+    paid: list[str] = []
+    teardown = Teardown(report=refuse)
+    teardown.owe("first", lambda: paid.append("first"))
+    teardown.owe("second", _stuck)
+    error = _settle(teardown)
+    assert paid == ["first"]
+    assert error.__notes__[0] == "and its report raised RuntimeError: no word of second"
+
+
+def test_faults_that_can_not_be_put_into_words_are_told_by_their_kind() -> None:
+    def raise_untellable() -> None:
+        raise UntellableError
+
+    told: list[str] = []
+    teardown = Teardown(report=lambda fault: told.append(str(fault)))
+    teardown.owe("first", raise_untellable)
+    teardown.owe("second", raise_untellable)
+    error = _settle(teardown)
+    assert isinstance(error, UntellableError)
+    assert len(error.__notes__) == 2
+    assert told[1] == (
+        "first: UntellableError (its text can't be made: ValueError); possibly left behind: first"
+    )
+
+
 def test_a_debt_paid_early_is_not_paid_again() -> None:
     paid: list[str] = []
     teardown = Teardown()

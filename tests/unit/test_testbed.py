@@ -20,6 +20,7 @@ from alpy.core.errors import (
     DeadlineError,
     LifecycleError,
     MachineDiedError,
+    RunDirectoryError,
 )
 from alpy.core.lifecycle import VmState
 from alpy.fakes import Script, World
@@ -204,3 +205,17 @@ def test_a_limit_that_was_stretched_is_told_as_given_and_that_it_was(world: Worl
         bed.console.expect("login: ", timeout=30)
     assert world.clock._now == pytest.approx(90)
     assert raised.value.__notes__ == ["that limit lasted 3 times as long here, by the time scale"]
+
+
+@pytest.mark.parametrize("call", ["console.close", "apps.remove", "run_directory.release"])
+def test_a_log_that_is_not_whole_is_told_and_is_nothing_left_behind(
+    world: World, call: str
+) -> None:
+    full = RunDirectoryError(asked="write log", found="No space left on device", remedy="x")
+    world.faults.fail(call, after_effect=True, error=full)
+    with pytest.raises(RunDirectoryError) as caught, fakes.testbed(RABBIT, 1, world=world) as bed:
+        bed.nodes[0].run(["true"], image="image")
+    assert "left behind" not in "".join(getattr(caught.value, "__notes__", []))
+    assert world.alive == ()
+    assert "audit.of_host" in world.calls
+    assert "guard.dismiss" in world.calls

@@ -150,6 +150,16 @@ def test_an_app_that_was_awaited_in_vain_is_watched_again() -> None:
         bed.console.expect("login: ", timeout=LONG)
 
 
+def test_who_waited_for_an_app_in_vain_is_told_that_the_daemon_is_gone() -> None:
+    world = planned_world()
+    gone = DockerError(asked="look at an app", found="no daemon answers", remedy="Start it")
+    with pytest.raises(DockerError) as raised, fakes.testbed(RABBIT, 1, world=world) as bed:
+        web = bed.nodes[0].start(["web"], image="tools")
+        world.faults.fail("apps.status", error=gone)
+        web.wait(timeout=1)
+    assert raised.value is gone
+
+
 def test_a_stopped_qemu_is_not_asked_to_quit_but_killed() -> None:
     world = World()
     with pytest.raises(MachineStoppedError) as raised, fakes.testbed(RABBIT, 1, world=world) as bed:

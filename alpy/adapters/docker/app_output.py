@@ -119,7 +119,7 @@ class OutputRecord:
             raise self._log_error(error) from error
 
     def write(self, stream: int, data: bytes) -> None:
-        """Take *data* in. A log that can't be written is remembered for `close`."""
+        """Take *data* in. A log that can't be written is remembered for `check`."""
         self._append(data)
         with self._lock:
             kept = self._kept[stream]
@@ -156,15 +156,17 @@ class OutputRecord:
             )
 
     def close(self) -> None:
-        """Close the log; again does nothing.
+        """Close the log; again does nothing."""
+        self._file.close()
+
+    def check(self) -> None:
+        """Look whether the log is whole.
 
         Raises:
-            RunDirectoryError: a part of it could not be written. It is closed all the same.
+            RunDirectoryError: a part of it could not be written.
         """
-        self._file.close()
-        fault, self._fault = self._fault, None
-        if fault is not None:
-            raise self._log_error(fault) from fault
+        if self._fault is not None:
+            raise self._log_error(self._fault) from self._fault
 
     def _log_error(self, error: OSError) -> RunDirectoryError:
         return RunDirectoryError(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path, PurePath
@@ -33,6 +34,18 @@ class _App:
     record: OutputRecord
     reader: OutputReader | None = None
     status: ExitStatus | None = None
+
+    def may_have_ended(self, timeout: float) -> bool:
+        """Whether its streams end within *timeout* seconds of the host, its status unknown."""
+        if self.status is not None or self.reader is None:
+            return False
+        return self.reader.wait_for_end(timeout=timeout)
+
+    def let_go(self, timeout: float) -> None:
+        """Close all that is open for it; what was sent in *timeout* seconds is written still."""
+        if self.reader is not None:
+            self.reader.stop(timeout=timeout)
+        self.record.close()
 
 
 class DockerApps:
@@ -104,31 +117,24 @@ class DockerApps:
 
     def wait(self, name: str, *, timeout: float) -> ExitStatus | None:
         app = self._app(name)
-        if app.status is None:
-            app.status = self._wait(name, app, timeout)
+        deadline = Deadline.after(timeout, clock=self._engine.clock)
+        if app.may_have_ended(deadline.host_remaining):
+            # The streams end a moment before Docker knows the exit code; an app that closes them
+            # and runs on takes longer.
+            with contextlib.suppress(DeadlineError):
+                app.status = wait_until(
+                    lambda: _status(self._engine.glance(name)),
+                    awaited=f"the end of app {name}",
+                    timeout=deadline.remaining,
+                    clock=self._engine.clock,
+                )
         return app.status
 
-    def _wait(self, name: str, app: _App, timeout: float) -> ExitStatus | None:
-        deadline = Deadline.after(timeout, clock=self._engine.clock)
-        if app.reader is None or not app.reader.wait_for_end(timeout=deadline.host_remaining):
-            return None
-        # The streams end a moment before Docker knows the exit code; an app that closes them and
-        # runs on takes longer.
-        try:
-            return wait_until(
-                lambda: self._status(name),
-                awaited=f"the end of app {name}",
-                timeout=deadline.remaining,
-                clock=self._engine.clock,
-            )
-        except DeadlineError:
-            return None
-
-    def _status(self, name: str) -> ExitStatus | None:
-        state = self._engine.state(name)
-        if state["Status"] not in _ENDED:
-            return None
-        return ExitStatus.from_container(int(state["ExitCode"]))
+    def status(self, name: str) -> ExitStatus | None:
+        app = self._app(name)
+        if app.may_have_ended(0):
+            app.status = _status(self._engine.state(name))
+        return app.status
 
     def output(self, name: str) -> AppOutput:
         return self._app(name).record.output()
@@ -145,16 +151,21 @@ class DockerApps:
             self._engine.remove(name)
             patience = float(self._engine.host_timeout)
         finally:
-            if app.reader is not None:
-                app.reader.stop(timeout=patience)
+            app.let_go(patience)
         del self._apps[name]
-        app.record.close()
+        app.record.check()
 
     def _app(self, name: str) -> _App:
         try:
             return self._apps[name]
         except KeyError as error:
             raise InvalidValueError(f"there is no app {name}") from error
+
+
+def _status(state: Mapping[str, Any] | None) -> ExitStatus | None:
+    if state is None or state["Status"] not in _ENDED:
+        return None
+    return ExitStatus.from_container(int(state["ExitCode"]))
 
 
 def _options(spec: AppSpec) -> Mapping[str, Any]:

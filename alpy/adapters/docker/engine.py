@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePath
 from typing import Any, Final, Literal, TypeAlias
 
@@ -17,12 +17,14 @@ import docker.errors
 
 from alpy.adapters.docker.container_files import packed
 from alpy.adapters.docker.errors import is_conflict, is_gone, translated
+from alpy.adapters.docker.glance import Glance
+from alpy.adapters.docker.patience import Patience
 from alpy.adapters.holdings import Holdings
 from alpy.adapters.recovery.owner import ROLE_LABEL, Owner, this_process
 from alpy.core.errors import DeadlineError, DockerError
 from alpy.core.narrative import get_logger
 from alpy.core.ports import Clock
-from alpy.core.waiting import Limits, wait_until
+from alpy.core.waiting import Deadline, Limits, wait_until
 
 log = get_logger("alpy.docker")
 
@@ -33,9 +35,16 @@ def no_directory() -> None:
     """The run has no folder for its evidence."""
 
 
+def full_name(run: str, name: str) -> str:
+    """What the container that is *name* in *run* is called by everybody else."""
+    return f"alpy-{run}-{name}"
+
+
 # A daemon that was asked to make a container goes on when nobody waits for it any more. On a busy
 # host it took up to a second.
-_LATE_SECONDS: Final = 5.0
+LATE_SECONDS: Final = 5.0
+# A request that is given no time at all can't succeed.
+_LEAST_SECONDS: Final = 0.5
 
 
 class DockerEngine:
@@ -63,9 +72,11 @@ class DockerEngine:
         self.limits = limits
         self._client: docker.DockerClient | None = None
         self._connecting = threading.Lock()
-        self.host_timeout = math.ceil(limits.container * clock.scale)
+        self._patience = Patience(limit=limits.container, clock=clock)
+        self.host_timeout = self._patience.host_timeout
         # Containers whose making was cut short, and when: the daemon may still make them.
         self._in_doubt: dict[str, float] = {}
+        self._glance = Glance(clock=clock)
 
     @property
     def owner(self) -> Owner:
@@ -102,8 +113,12 @@ class DockerEngine:
         """Close the connections; the next call opens new ones."""
         with self._connecting:
             client, self._client = self._client, None
+        self._glance.close()
         if client is not None:
             client.close()
+
+    def _asking(self, asked: str, *, image: str = "") -> AbstractContextManager[None]:
+        return self._patience.asking(self.client.api, asked, image=image)
 
     def check_images(self, *images: str) -> None:
         """Look whether the images are on this host.
@@ -112,17 +127,17 @@ class DockerEngine:
             ImageMissingError: one is not.
         """
         for image in images:
-            with translated(f"look for image {image!r}", image=image):
+            with self._asking(f"look for image {image!r}", image=image):
                 self.client.images.get(image)
 
     def security_options(self) -> list[str]:
         """What the daemon says of its own confinement, as "name=rootless"."""
-        with translated("ask the daemon about itself"):
+        with self._asking("ask the daemon about itself"):
             return list(self.client.info().get("SecurityOptions") or ())
 
     def full_name(self, name: str) -> str:
         """What the container that is *name* here is called by everybody else."""
-        return f"alpy-{self.run_id}-{name}"
+        return full_name(self.run_id, name)
 
     def create(self, name: str, *, image: str, role: Role, **options: Any) -> None:
         """Make a container; *options* are docker-py's.
@@ -133,7 +148,7 @@ class DockerEngine:
         labels = {**options.pop("labels", {}), **self.owner.labels(), ROLE_LABEL: role}
         log.debug("create container", name=name, image=image, command=options.get("command"))
         try:
-            with translated(f"create container {name}", image=image):
+            with self._asking(f"create container {name}", image=image):
                 self.client.containers.create(
                     image, name=self.full_name(name), labels=labels, **options
                 )
@@ -146,20 +161,30 @@ class DockerEngine:
         """Copy files into a container that was created; see `packed`."""
         if not files:
             return
-        with packed(files) as archive, translated(f"copy files into container {name}"):
+        with packed(files) as archive, self._asking(f"copy files into container {name}"):
             self.client.api.put_archive(self.full_name(name), "/", archive)
 
     def start(self, name: str) -> None:
-        with translated(f"start container {name}"):
+        with self._asking(f"start container {name}"):
             self.client.api.start(self.full_name(name))
 
     def state(self, name: str) -> Mapping[str, Any]:
         """Docker's record of how the container is."""
-        with translated(f"look at container {name}"):
+        with self._asking(f"look at container {name}"):
             state: Mapping[str, Any] = self.client.api.inspect_container(self.full_name(name))[
                 "State"
             ]
             return state
+
+    def glance(self, name: str) -> Mapping[str, Any] | None:
+        """As `state`, for who can't wait: None if the daemon is gone, or does not answer at once.
+
+        Raises:
+            DockerError: it refused, as when somebody has removed the container.
+        """
+        return self._glance.state(
+            self.full_name(name), name=name, version=self.client.api.api_version
+        )
 
     def attach(self, name: str, **streams: bool) -> socket.socket:
         """A blocking socket on the container's *streams*: stdin, stdout, stderr.
@@ -167,7 +192,7 @@ class DockerEngine:
         Attached before the start it carries the first byte. No child process inherits it.
         """
         params = {stream: int(wanted) for stream, wanted in streams.items()} | {"stream": 1}
-        with translated(f"attach to container {name}"):
+        with self._asking(f"attach to container {name}"):
             raw = self.client.api.attach_socket(self.full_name(name), params=params)
             # The connection belongs to the client's pool, with its timeout: take a copy of the
             # descriptor, and close the response, which is the only handle on the original.
@@ -179,7 +204,7 @@ class DockerEngine:
 
     def send_signal(self, name: str, signal: str) -> None:
         """Send a signal to the container's first process. One that has ended is no error."""
-        with translated(f"send {signal} to container {name}"):
+        with self._asking(f"send {signal} to container {name}"):
             try:
                 self.client.api.kill(self.full_name(name), signal=signal)
             except docker.errors.APIError as error:
@@ -204,19 +229,26 @@ class DockerEngine:
             wait_until(
                 lambda: not self._is_gone(self.full_name(name), name),
                 awaited=f"container {name}",
-                timeout=cut_short + _LATE_SECONDS - self.clock.now(),
+                timeout=cut_short + LATE_SECONDS - self.clock.now(),
                 clock=self.clock,
             )
         del self._in_doubt[name]
 
-    def remove_by(self, reference: str, *, name: str) -> None:
-        """Remove as `remove` does, any container, by its id or full name; *name* is for people."""
+    def remove_by(self, reference: str, *, name: str, timeout: float | None = None) -> None:
+        """Remove as `remove` does, any container, by its id or full name; *name* is for people.
+
+        It takes no longer than the limit for containers, nor than *timeout* seconds.
+        """
         log.debug("remove container", name=name)
+        limit = self.limits.container
+        deadline = Deadline.after(
+            limit if timeout is None else min(timeout, limit), clock=self.clock
+        )
         try:
             wait_until(
-                lambda: self._try_to_remove(reference, name),
+                lambda: self._try_to_remove(reference, name, deadline),
                 awaited=f"the end of container {name}",
-                timeout=self.limits.container,
+                timeout=deadline.seconds,
                 clock=self.clock,
             )
         except DeadlineError as error:
@@ -226,10 +258,10 @@ class DockerEngine:
                 remedy=f"Remove it by hand: docker rm --force {reference}",
             ) from error
 
-    def _try_to_remove(self, reference: str, name: str) -> bool:
-        with translated(f"remove container {name}"):
+    def _try_to_remove(self, reference: str, name: str, deadline: Deadline) -> bool:
+        with self._asking(f"remove container {name}"):
             try:
-                self.client.api.remove_container(reference, force=True, v=True)
+                self._ask_to_remove(reference, max(deadline.host_remaining, _LEAST_SECONDS))
             except docker.errors.APIError as error:
                 if is_gone(error):
                     return True
@@ -240,9 +272,17 @@ class DockerEngine:
                 return self._is_gone(reference, name)
         return True
 
+    def _ask_to_remove(self, reference: str, seconds: float) -> None:
+        # docker-py's own `remove_container` has the same two lines, with the client's patience.
+        api: Any = self.client.api
+        url = api._url("/containers/{0}", reference)  # noqa: SLF001
+        params, limit = {"v": True, "force": True}, min(seconds, api.timeout)
+        answer = api._delete(url, params=params, timeout=limit)  # noqa: SLF001
+        api._raise_for_status(answer)  # noqa: SLF001
+
     def containers(self, *labels: str) -> Sequence[Mapping[str, Any]]:
         """Docker's short record of every container that has *labels*, running or not."""
-        with translated("list containers"):
+        with self._asking("list containers"):
             found: Sequence[Mapping[str, Any]] = self.client.api.containers(
                 all=True, filters={"label": list(labels)}
             )
@@ -255,7 +295,7 @@ class DockerEngine:
         ]
 
     def _is_gone(self, reference: str, name: str) -> bool:
-        with translated(f"look for container {name}"):
+        with self._asking(f"look for container {name}"):
             try:
                 self.client.api.inspect_container(reference)
             except docker.errors.NotFound:

@@ -49,6 +49,16 @@ def is_conflict(error: BaseException) -> bool:
     )
 
 
+def is_silence(error: BaseException) -> bool:
+    """Whether the daemon did not answer in time."""
+    return _any(
+        list(_chain(error)),
+        TimeoutError,
+        requests.exceptions.Timeout,
+        urllib3.exceptions.TimeoutError,
+    )
+
+
 def _explain(error: BaseException) -> tuple[str, str]:
     if isinstance(error, docker.errors.APIError):
         return f"the daemon refused: {error.explanation or error}", _SEE_DAEMON_LOG
@@ -63,7 +73,7 @@ def _explain(error: BaseException) -> tuple[str, str]:
             "no Docker daemon answers",
             "Start it: sudo systemctl start docker (or, without systemd: sudo dockerd)",
         )
-    if _any(causes, TimeoutError, requests.exceptions.Timeout, urllib3.exceptions.TimeoutError):
+    if is_silence(error):
         return "the Docker daemon did not answer in time", _SEE_DAEMON_LOG
     return f"{type(error).__name__}: {error}", _SEE_DAEMON_LOG
 

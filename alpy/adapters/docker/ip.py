@@ -122,7 +122,8 @@ class ContainerIp:
 
     def remove(self) -> None:
         self._resting = True
-        side_by_side(self._remove, list(self._owed))
+        threads = self._engine.holdings.thread_prefix("docker")
+        side_by_side(self._remove, list(self._owed), thread_prefix=threads)
 
     def _remove(self, container: IpContainer) -> None:
         container.remove()

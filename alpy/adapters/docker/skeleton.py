@@ -49,6 +49,10 @@ class DockerSkeleton:
             self._chosen_ip = choose_ip(engine=self._engine, image=self._image)
         return self._chosen_ip
 
+    @property
+    def _threads(self) -> str:
+        return self._engine.holdings.thread_prefix("docker")
+
     def create_taps(self, links: Sequence[Link]) -> Sequence[Tap]:
         taps = [
             HostTap(link=link, name=tap_name(self._engine.run_id, link.number)) for link in links
@@ -94,7 +98,7 @@ class DockerSkeleton:
             DockerNode(engine=self._engine, image=self._image, number=link.number) for link in links
         ]
         self._nodes.update({node.number: node for node in nodes})
-        side_by_side(DockerNode.start, nodes)
+        side_by_side(DockerNode.start, nodes, thread_prefix=self._threads)
 
     def connect(self, links: Sequence[Link]) -> None:
         batch = [
@@ -114,7 +118,8 @@ class DockerSkeleton:
 
     def remove_nodes(self) -> None:
         try:
-            side_by_side(self._remove_node, list(self._nodes.values()))
+            nodes = list(self._nodes.values())
+            side_by_side(self._remove_node, nodes, thread_prefix=self._threads)
         finally:
             self._ip.remove()
 

@@ -8,8 +8,10 @@ it runs; several of them have the same pages of the host's memory.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -17,6 +19,7 @@ from attrs import define, field
 
 from alpy.adapters.holdings import Holdings
 from alpy.adapters.qemu.command import MemoryFile
+from alpy.adapters.qemu.migration import migrate
 from alpy.adapters.qemu.working_files import WorkingFiles
 from alpy.adapters.qmp.monitor import QmpMonitor
 from alpy.adapters.sparse import copy_filled
@@ -26,17 +29,17 @@ from alpy.core.errors import (
     DeadlineError,
     HostError,
     InvalidValueError,
+    MachineDiedError,
     MonitorError,
     SavedStateError,
 )
 from alpy.core.ports import Clock
-from alpy.core.waiting import wait_until
 
 MEMORY: Final = "memory"
 DEVICES: Final = "devices"
 
-# QEMU would hold itself to 128 MiB/s, for the sake of a network that isn't there.
-_UNLIMITED: Final = 1 << 50
+# Where there is no more room than that, QEMU may have wanted more.
+_LITTLE: Final = 1 << 20
 # With these RAM is not where we put it.
 _OWN_MEMORY: Final = re.compile(r"(?<![-\w])(memory-backend|memdev)|^-m(em-path)?$|^-incoming$")
 
@@ -171,13 +174,11 @@ class Savable:
             copy_filled(self._memory, folder / MEMORY)
             self.files.save(folder)
         except (MonitorError, DeadlineError) as error:
-            raise SavedStateError(state=str(folder), reason=str(error)) from error
+            if _is_full(folder):
+                raise _unwritten(folder, errno.ENOSPC) from error
+            raise _unusable(folder, error) from error
         except OSError as error:
-            raise HostError(
-                asked=f"save the machine's state to {folder}",
-                found=os.strerror(error.errno or 0),
-                remedy="Make room, or choose another folder for the cache",
-            ) from error
+            raise _unwritten(folder, error.errno or 0) from error
 
     def close(self) -> None:
         memory, self._memory = self._memory, -1
@@ -188,7 +189,7 @@ class Savable:
         target = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             self.holdings.note(target, "machine")
-            _migrate(monitor, "migrate", target, clock=self.clock, timeout=self.timeout)
+            migrate(monitor, "migrate", target, clock=self.clock, timeout=self.timeout)
         finally:
             os.close(target)
 
@@ -224,10 +225,14 @@ class Saved:
     def connected(self, monitor: QmpMonitor) -> None:
         source = self._open[1].fileno()
         try:
-            _migrate(monitor, "migrate-incoming", source, clock=self.clock, timeout=self.timeout)
-        except AlpyError as error:
-            # A state that QEMU can't read is the end of its process.
-            raise SavedStateError(state=str(self.folder), reason=str(error)) from error
+            migrate(monitor, "migrate-incoming", source, clock=self.clock, timeout=self.timeout)
+        except MachineDiedError as error:
+            # A state that QEMU can't read is the end of its process; but others can end it too.
+            if error.status is None or not error.status.is_own_fault:
+                raise
+            raise _unusable(self.folder, error) from error
+        except (MonitorError, DeadlineError) as error:
+            raise _unusable(self.folder, error) from error
         # QEMU has what it needs, and needs no name of it any more.
         self.close()
 
@@ -253,24 +258,23 @@ class _File:
         os.close(descriptor)
 
 
-def _migrate(
-    monitor: QmpMonitor, command: str, descriptor: int, *, clock: Clock, timeout: float
-) -> None:
-    """Let the state of the devices go to the file, or come from it."""
-    shared = {"capability": "x-ignore-shared", "state": True}
-    monitor.execute("migrate-set-capabilities", {"capabilities": [shared]})
-    # Without a round of them neither QEMU nor the appliance announces itself on its links: all that
-    # is sent there is what the test makes the appliance send.
-    limits = {"max-bandwidth": _UNLIMITED, "announce-rounds": 0}
-    monitor.execute("migrate-set-parameters", limits)
-    monitor.hand_over(descriptor, name=DEVICES)
-    monitor.execute(command, {"uri": f"fd:{DEVICES}"})
+def _is_full(folder: Path) -> bool:
+    # QEMU does not always tell that this was it.
+    with suppress(OSError):
+        room = os.statvfs(folder)
+        return room.f_bavail * room.f_frsize < _LITTLE
+    return False
 
-    def is_done() -> bool:
-        status = monitor.execute("query-migrate")
-        if status.get("status") in {"failed", "cancelled"}:
-            why = str(status.get("error-desc", "QEMU does not tell why"))
-            raise MonitorError(command=command, answer=why)
-        return bool(status.get("status") == "completed")
 
-    wait_until(is_done, awaited="the end of the migration", timeout=timeout, clock=clock)
+def _unwritten(folder: Path, number: int) -> HostError:
+    return HostError(
+        asked=f"save the machine's state to {folder}",
+        found=os.strerror(number),
+        remedy="Make room, or choose another folder for the cache",
+    )
+
+
+def _unusable(folder: Path, error: AlpyError) -> SavedStateError:
+    # A deadline that passed says more of the host than of the state.
+    lasting = not isinstance(error, TimeoutError)
+    return SavedStateError(state=str(folder), reason=str(error), lasting=lasting)

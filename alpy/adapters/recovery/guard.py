@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -88,6 +89,7 @@ class ProcessGuard:
             code = process.wait(_ACT_SECONDS * self._engine.clock.scale)
         except subprocess.TimeoutExpired:
             log.warning("The guard goes on clearing up by itself", pid=process.pid)
+            _leave_alone(process)
             code = 0
         self._process = None
         if code:
@@ -98,7 +100,11 @@ class ProcessGuard:
             )
 
     def dismiss(self) -> None:
+        self._end()
+        # Last: should we be killed now, the next run looks here once more, and finds nothing.
         self._notes.forget(self._engine.run_id)
+
+    def _end(self) -> None:
         process = self._process
         if process is None:
             return
@@ -116,6 +122,17 @@ def _say(process: subprocess.Popen[bytes], word: bytes) -> None:
         return  # said before, and then interrupted
     with process.stdin, suppress(BrokenPipeError):  # a guard that is gone: it is looked at next
         process.stdin.write(word)
+
+
+def _leave_alone(process: subprocess.Popen[bytes]) -> None:
+    """Let somebody else wait for its end: else it would stay as a zombie, and Python would warn."""
+
+    def wait() -> None:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(2 * guard_process.LIMIT)
+
+    # Not of the run, which the guard outlives: so the audit does not count it.
+    threading.Thread(target=wait, name="alpy-guard", daemon=True).start()
 
 
 def _wait_or_kill(process: subprocess.Popen[bytes], seconds: float) -> int:

@@ -15,7 +15,7 @@ import sys
 
 # How long a run's traces are looked for: a daemon that was killed may take half a minute to return.
 LIMIT = 120.0
-# The dead process's last request may still be under way in the daemon.
+# So many looks in a row that find nothing are enough for the record to be closed.
 EMPTY_LOOKS = 3
 
 
@@ -26,10 +26,9 @@ def main(run: str, directory: str, pid: int, path: list[str]) -> None:
     word = wait_for_word(pid)
     if word == b"done":
         return
-    why = "it handed over what it could not remove" if word else f"its process {pid} died"
     sys.path[:] = path
     try:
-        act(run, directory, why)
+        act(run, directory, died=None if word else pid)
     except BaseException as error:
         tell(directory, f"The guard failed: {type(error).__name__}: {error}")
         raise
@@ -48,10 +47,13 @@ def wait_for_word(pid: int) -> bytes:
     return os.read(0, 16) if 0 in ready else b""
 
 
-def act(run: str, directory: str, why: str) -> None:
+def act(run: str, directory: str, died: int | None) -> None:
     from alpy.adapters.recovery.recovery import clear_run  # noqa: PLC0415  only when it is needed
 
-    clear_run(run, directory=directory, why=why, looks=EMPTY_LOOKS, timeout=LIMIT)
+    why = f"its process {died} died" if died else "it handed over what it could not remove"
+    # A live process has waited by itself for what it had asked for.
+    late = died is not None
+    clear_run(run, directory=directory, why=why, looks=EMPTY_LOOKS, late=late, timeout=LIMIT)
 
 
 def tell(directory: str, line: str) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from alpy.adapters.recovery.owner import Owner, boot_id, pid_namespace, start_of
+from alpy.adapters.recovery.owner import Owner, boot_id, host_id, pid_namespace, start_of
 
 DEBUG_LOG: Final = "debug.log"
 # The first line of a debug.log is a time and these words; no path and no run id is so long.
@@ -51,9 +51,10 @@ class Verdict:
 
 @frozen(kw_only=True)
 class Here:
-    """What this process sees of the host."""
+    """What this process sees of the machine."""
 
     boot: str = field(factory=boot_id)
+    host: str = field(factory=host_id)
     pidns: str = field(factory=pid_namespace)
     start_of: Callable[[int], int | None] = start_of
     """When the process with this id was started; None if there is none."""
@@ -68,6 +69,9 @@ def judge(owner: Owner, lock: Lock, here: Here) -> Verdict:
         return _by_process(owner, lock, here)
     if lock is Lock.HELD:
         return Verdict(Life.ALIVE, "its debug.log is locked")
+    if owner.boot != here.boot and owner.host != here.host:
+        # What it wrote lies on a disk that machines share, where a lock may reach only one of them.
+        return Verdict(Life.UNKNOWN, "it is of another machine, or this one had another name then")
     if owner.boot != here.boot:
         return Verdict(Life.DEAD, "it began before this host was booted")
     if lock is Lock.FREE:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +22,8 @@ ROLE_LABEL: Final = "alpy.role"
 # The kernel keeps an interface's alias up to this many bytes (IFALIASZ counts the NUL).
 _ALIAS_LENGTH: Final = 255
 _ALIAS_MARK: Final = "alpy"
-_FACTS: Final = ("run", "pid", "start", "boot", "pidns", "uid", "dir")
+_FACTS: Final = ("run", "pid", "start", "boot", "host", "pidns", "uid", "dir")
+_HOST_LETTERS: Final = 12
 
 
 @frozen(kw_only=True)
@@ -38,6 +41,8 @@ class Owner:
     pidns: str
     """The namespace in which *pid* is counted; a CI job in a container has one of its own."""
     uid: int
+    host: str = ""
+    """What stays the same from boot to boot, and is another text on another machine."""
     dir: str = ""
     """The run directory; empty if there is none."""
 
@@ -74,6 +79,7 @@ def this_process(run: str, directory: Path | None) -> Owner:
         pid=os.getpid(),
         start=start_of(os.getpid()) or 0,
         boot=boot_id(),
+        host=host_id(),
         pidns=pid_namespace(),
         uid=os.geteuid(),
         dir=str(directory or ""),
@@ -91,6 +97,15 @@ def boot_id() -> str:
     with suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     return ""
+
+
+def host_id() -> str:
+    """What is another text on each machine. Its name is in it too, for ids that images bring."""
+    machine = ""
+    with suppress(OSError):
+        machine = Path("/etc/machine-id").read_text(encoding="ascii", errors="replace").strip()
+    # The id itself is not for everybody's eyes, as machine-id(5) says; and an alias is short.
+    return hashlib.sha256(f"{machine} {socket.gethostname()}".encode()).hexdigest()[:_HOST_LETTERS]
 
 
 def pid_namespace() -> str:
@@ -112,6 +127,7 @@ def _owner(facts: Mapping[str, str]) -> Owner | None:
             pid=int(facts["pid"]),
             start=int(facts["start"]),
             boot=facts["boot"],
+            host=facts.get("host", ""),
             pidns=facts["pidns"],
             uid=int(facts["uid"]),
             dir=facts.get("dir", ""),

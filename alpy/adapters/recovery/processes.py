@@ -16,22 +16,24 @@ from attrs import evolve
 from alpy.adapters.recovery.owner import Owner, start_of, this_process
 from alpy.adapters.recovery.traces import Trace
 from alpy.core.errors import HostError
+from alpy.core.waiting import Deadline
 
 RUN_VARIABLE: Final = "ALPY_RUN"
 # A process that was killed is gone in milliseconds, if it does not hang in the kernel.
 _END_SECONDS: Final = 5.0
+_LEAST_SECONDS: Final = 0.1
 
 
 class RunProcesses:
     """A Place: the processes of this user, found in /proc."""
 
     def find(self) -> Sequence[Trace]:
-        return list(_processes())
+        return _processes()
 
     def find_of(self, run: str) -> Sequence[Trace]:
         return [trace for trace in _processes() if trace.run == run]
 
-    def remove(self, trace: Trace) -> None:
+    def remove(self, trace: Trace, within: Deadline, /) -> None:
         pid, start = map(int, trace.handle.split())
         try:
             descriptor = os.pidfd_open(pid)
@@ -42,12 +44,12 @@ class RunProcesses:
         try:
             # The descriptor stands for one process now: is it the one that was found?
             if start_of(pid) == start and _run_of(pid) == trace.run:
-                _kill(descriptor, trace)
+                _kill(descriptor, trace, min(_END_SECONDS, within.host_remaining))
         finally:
             os.close(descriptor)
 
 
-def _kill(descriptor: int, trace: Trace) -> None:
+def _kill(descriptor: int, trace: Trace, seconds: float) -> None:
     try:
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     except ProcessLookupError:
@@ -56,17 +58,27 @@ def _kill(descriptor: int, trace: Trace) -> None:
         raise _refusal(trace, os.strerror(error.errno or 0)) from error
     end = select.poll()
     end.register(descriptor, select.POLLIN)
-    if not end.poll(_END_SECONDS * 1000):
-        raise _refusal(trace, f"it is still there after {_END_SECONDS:g} s")
+    if not end.poll(max(seconds, _LEAST_SECONDS) * 1000):
+        raise _refusal(trace, f"it is still there after {seconds:g} s")
 
 
-def _processes() -> Iterator[Trace]:
-    ours = os.geteuid()
-    with os.scandir("/proc") as entries:
-        for entry in entries:
-            with suppress(OSError, ValueError):  # it ended meanwhile, or is no process
-                if entry.name.isdecimal() and entry.stat().st_uid == ours:
-                    yield from _trace(int(entry.name))
+def _processes() -> list[Trace]:
+    try:
+        with os.scandir("/proc") as entries:
+            return [trace for entry in entries for trace in _traces_in(entry, os.geteuid())]
+    except OSError as error:
+        raise HostError(
+            asked="look at the processes",
+            found=os.strerror(error.errno or 0),
+            remedy="alpy needs /proc: see 'mount'",
+        ) from error
+
+
+def _traces_in(entry: os.DirEntry[str], ours: int) -> list[Trace]:
+    with suppress(OSError, ValueError):  # it ended meanwhile, or is no process
+        if entry.name.isdecimal() and entry.stat().st_uid == ours:
+            return list(_trace(int(entry.name)))
+    return []
 
 
 def _trace(pid: int) -> Iterator[Trace]:

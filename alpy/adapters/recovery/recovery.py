@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from alpy.adapters.clock import clock_of
-from alpy.adapters.docker.engine import DockerEngine
+from alpy.adapters.docker.engine import LATE_SECONDS, DockerEngine
 from alpy.adapters.recovery.containers import LabelledContainers
 from alpy.adapters.recovery.ends import untold_ends
 from alpy.adapters.recovery.liveness import Here, look, open_log
@@ -40,6 +40,8 @@ class Recovery:
     def sweep(self, *, dry_run: bool = False) -> list[SweptRun]:
         """Clear up after every dead run, and tell of each run that left traces.
 
+        What is stuck of a run holds this up for some 5 s, and stays.
+
         Raises:
             HostError: the daemon can't be asked.
         """
@@ -55,8 +57,10 @@ class Recovery:
         )
         for run in swept:
             if run.dead and run.owner and not dry_run:
-                story = _story(run.why, run.traces, run.faults)
+                story = [_cut_short(run.why), *_account(run.traces, run.faults)]
                 complete_record(run.owner.dir, run.run, story, run.ends)
+        if not dry_run:
+            self._notes.tidy()
         return swept
 
     def find_of(self, run: str, *, directory: str) -> list[Trace]:
@@ -70,17 +74,38 @@ class Recovery:
 
     def clear(self, run: str, *, directory: str, why: str, looks: int, timeout: float) -> None:
         """Clear up after *run*, which is over, and tell in its debug.log. Never raises."""
-        clearing = Clearing([*self._places, RunFolder(directory), self._notes], self._clock)
+        clearing = self._clearing(directory)
         clearing.clear(run, looks=looks, timeout=timeout)
-        story = _story(why, clearing.removed, clearing.faults)
+        story = [_cut_short(why), *_account(clearing.removed, clearing.faults)]
         complete_record(directory, run, story, clearing.ends)
 
+    def clear_late(self, run: str, *, directory: str, timeout: float) -> None:
+        """Remove also what the daemon makes late of *run*, which is told too. Never raises.
 
-def clear_run(run: str, *, directory: str, why: str, looks: int, timeout: float) -> None:
-    """Clear up after *run* from a process that has no connection to the daemon yet."""
+        It ends when nothing has come for as long as that may take.
+        """
+        clearing = self._clearing(directory)
+        clearing.clear(run, looks=1, timeout=timeout, quiet=LATE_SECONDS)
+        if story := _account(clearing.removed, clearing.faults):
+            complete_record(directory, run, story, clearing.ends)
+
+    def _clearing(self, directory: str) -> Clearing:
+        return Clearing([*self._places, RunFolder(directory), self._notes], self._clock)
+
+
+def clear_run(
+    run: str, *, directory: str, why: str, looks: int, late: bool, timeout: float
+) -> None:
+    """Clear up after *run* from a process that has no connection to the daemon yet.
+
+    *late*: the process died with requests under way, perhaps, that the daemon still grants.
+    """
     engine = DockerEngine(run_id=run, clock=clock_of(os.environ), limits=Limits())
     try:
-        Recovery(engine).clear(run, directory=directory, why=why, looks=looks, timeout=timeout)
+        recovery = Recovery(engine)
+        recovery.clear(run, directory=directory, why=why, looks=looks, timeout=timeout)
+        if late:
+            recovery.clear_late(run, directory=directory, timeout=timeout)
     finally:
         engine.close()
 
@@ -102,9 +127,12 @@ def complete_record(
         file.write(text.encode(errors="backslashreplace"))
 
 
-def _story(why: str, removed: Sequence[str], faults: Sequence[str]) -> list[str]:
+def _cut_short(why: str) -> str:
+    return f"This run was cut short: {why}"
+
+
+def _account(removed: Sequence[str], faults: Sequence[str]) -> list[str]:
     return [
-        f"This run was cut short: {why}",
         *(f"Removed after its end: {what}" for what in removed),
         *(f"Still there: {fault}" for fault in faults),
     ]

@@ -12,6 +12,7 @@ from alpy.adapters.qemu.working_files import is_working_file
 from alpy.adapters.recovery.liveness import open_log_in, opened_folder
 from alpy.adapters.recovery.traces import Trace
 from alpy.core.errors import HostError
+from alpy.core.waiting import Deadline
 
 
 class RunFolder:
@@ -36,7 +37,7 @@ class RunFolder:
             ]
         return ()
 
-    def remove(self, trace: Trace) -> None:
+    def remove(self, trace: Trace, _within: Deadline, /) -> None:
         try:
             with self._folder_of(trace.run) as folder:
                 os.unlink(trace.handle, dir_fd=folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,8 +16,11 @@ from alpy.adapters.recovery.owner import Owner, owner_from_labels
 from alpy.adapters.recovery.traces import Trace
 from alpy.core.errors import HostError
 from alpy.core.narrative import get_logger
+from alpy.core.waiting import Deadline
 
 _HALF: Final = ".half"
+# A note is half a note for less than a millisecond. The clocks of two machines may differ.
+_OLD_SECONDS: Final = 3600.0
 
 log = get_logger("alpy.recovery")
 
@@ -44,8 +48,17 @@ class RunNotes:
             half.write_text(json.dumps(owner.labels()), encoding="ascii")
             half.replace(self._folder / owner.run)
         except OSError as error:
+            with suppress(OSError):
+                half.unlink(missing_ok=True)
             return os.strerror(error.errno or 0)
         return None
+
+    def tidy(self) -> None:
+        """Remove what is left of runs that were killed while they wrote their note."""
+        with suppress(OSError):  # the next sweep does it
+            for half in self._folder.glob(f"*{_HALF}"):
+                if time.time() - half.lstat().st_mtime > _OLD_SECONDS:
+                    half.unlink(missing_ok=True)
 
     def forget(self, run: str) -> None:
         """The run has ended, and nothing of it is left; again does nothing."""
@@ -60,7 +73,7 @@ class RunNotes:
     def find_of(self, run: str) -> Sequence[Trace]:
         return _read(self._folder / run)
 
-    def remove(self, trace: Trace) -> None:
+    def remove(self, trace: Trace, _within: Deadline, /) -> None:
         try:
             Path(trace.handle).unlink(missing_ok=True)
         except OSError as error:

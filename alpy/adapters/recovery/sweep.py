@@ -53,20 +53,25 @@ class Clearing:
     faults: list[str] = field(factory=list, init=False)
     """What stood in the way at the last look; empty if nothing is left."""
 
-    def clear(self, run: str, *, looks: int, timeout: float) -> None:
+    def clear(self, run: str, *, looks: int, timeout: float, quiet: float = 0.0) -> None:
         """Remove what is there, again until *looks* looks in a row find nothing.
 
-        What can't be removed is tried again. After *timeout* seconds it ends in any case.
+        Those have to last *quiet* seconds at least. What can't be removed is tried again. After
+        *timeout* seconds it ends in any case; one removal then has a moment more.
         """
         deadline = Deadline.after(timeout, clock=self.clock)
+        silence = Deadline.after(quiet, clock=self.clock)
         empty = 0
         while True:
-            empty = 0 if self._remove_all(run) else empty + 1
-            if (empty >= looks and not self.faults) or deadline.passed:
+            if self._remove_all(run, deadline):
+                empty, silence = 0, Deadline.after(quiet, clock=self.clock)
+            else:
+                empty += 1
+            if (empty >= looks and silence.passed and not self.faults) or deadline.passed:
                 return
             self.clock.sleep(deadline.turn(_INTERVAL))
 
-    def _remove_all(self, run: str) -> bool:
+    def _remove_all(self, run: str, within: Deadline) -> bool:
         """Whether anything was found, or a place could not be asked."""
         self.faults = []
         found = False
@@ -79,12 +84,12 @@ class Clearing:
             found = found or bool(traces)
             self.ends += [trace.end for trace in traces if trace.end]
             for trace in traces:
-                self._remove(place, trace)
+                self._remove(place, trace, within)
         return found or bool(self.faults)
 
-    def _remove(self, place: Place, trace: Trace) -> None:
+    def _remove(self, place: Place, trace: Trace, within: Deadline) -> None:
         try:
-            place.remove(trace)
+            place.remove(trace, within)
         except AlpyError as error:
             self.faults.append(str(error))
         else:

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from alpy.adapters.recovery.owner import Owner, owner_from_alias
 from alpy.adapters.recovery.traces import Trace
 from alpy.adapters.tap import delete_tap, is_tap_of_run
+from alpy.core.errors import HostError
+from alpy.core.waiting import Deadline
 
 _INTERFACES: Final = Path("/sys/class/net")
 
@@ -30,20 +32,33 @@ class HostTaps:
     def find_of(self, run: str) -> Sequence[Trace]:
         return [_trace(name, run) for name in _our_taps() if is_tap_of_run(name, run)]
 
-    def remove(self, trace: Trace) -> None:
-        delete_tap(trace.handle)
+    def remove(self, trace: Trace, _within: Deadline, /) -> None:
+        with _translated(f"remove {trace.what}"):
+            delete_tap(trace.handle)
 
 
 def _trace(name: str, run: str, owner: Owner | None = None) -> Trace:
     return Trace(run=run, what=f"tap {name}", maker="skeleton", handle=name, owner=owner)
 
 
-def _our_taps() -> Iterator[str]:
+def _our_taps() -> list[str]:
     ours = str(os.geteuid())
-    for path in _INTERFACES.iterdir():
-        # Only a tap has these files; its owner is the user who may open it.
-        if path.name.startswith("alpy") and _read(path.name, "owner") == ours:
-            yield path.name
+    with _translated("look at the interfaces"):
+        names = [path.name for path in _INTERFACES.iterdir()]
+    # Only a tap has these files; its owner is the user who may open it.
+    return [name for name in names if name.startswith("alpy") and _read(name, "owner") == ours]
+
+
+@contextmanager
+def _translated(asked: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise HostError(
+            asked=asked,
+            found=os.strerror(error.errno or 0),
+            remedy="Look at them by hand: ip -details link",
+        ) from error
 
 
 def _read(name: str, fact: str) -> str:

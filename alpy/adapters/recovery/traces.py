@@ -9,6 +9,7 @@ from typing import Protocol
 from attrs import field, frozen
 
 from alpy.adapters.recovery.owner import Owner
+from alpy.core.waiting import Deadline
 
 
 @frozen
@@ -54,10 +55,10 @@ class Place(Protocol):
         """
         ...
 
-    def remove(self, trace: Trace) -> None:
+    def remove(self, trace: Trace, within: Deadline, /) -> None:
         """Remove it, killing what runs in it. One that is gone is no error.
 
         Raises:
-            HostError: it is still there.
+            HostError: it is still there, now or when the deadline *within* has passed.
         """
         ...

@@ -20,6 +20,10 @@ from alpy.core.errors import ApplianceFileError
 # The time of a file goes in steps, of 2 s on the coarsest file systems. What changed so recently
 # may change again without another time.
 _STEP: Final = 2_000_000_000
+# Of a file that nobody asked for in such a time its memory goes.
+_KEPT: Final = 30 * 86400 * 1_000_000_000
+# Where it is kept, in the folder of the states.
+CONTENTS: Final = "contents"
 
 
 def whole_digest(path: Path) -> str:
@@ -59,6 +63,8 @@ class RememberedDigest:
         with suppress(OSError):
             seen, _, digest = note.read_text(encoding="ascii").partition(" ")
             if seen == before:
+                with suppress(OSError):
+                    os.utime(note)
                 return digest
         digest = whole_digest(path)
         if _is_old(path) and _look(path) == before:
@@ -74,6 +80,12 @@ class RememberedDigest:
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 file.write(text)
             Path(name).replace(note)
+            self._forget_old()
+
+    def _forget_old(self) -> None:
+        for note in self.memory.iterdir():
+            if time_ns() - note.stat().st_mtime_ns > _KEPT:
+                note.unlink(missing_ok=True)
 
 
 def _look(path: Path) -> str:

@@ -90,14 +90,15 @@ def _facts(path: Path, *, whole: bool) -> Mapping[str, Any]:
 
 
 def _note_use(folder: Path, *, new_boot: bool) -> None:
-    used = folder / _USED
-    os.utime(used)
-    if new_boot:
-        # It only saves time: no room for it is no fault.
-        with suppress(OSError):
-            used.write_text(boot_id(), encoding="ascii")
+    # It saves time, and tells what is to go first: no room for it is no fault.
+    with suppress(OSError):
+        if new_boot:
+            (folder / _USED).write_text(boot_id(), encoding="ascii")
+        os.utime(folder / _USED)
 
 
 def _read_in_this_boot(folder: Path) -> bool:
     boot = boot_id()
-    return bool(boot) and (folder / _USED).read_text(encoding="ascii") == boot
+    with suppress(OSError):
+        return bool(boot) and (folder / _USED).read_text(encoding="ascii") == boot
+    return False

@@ -35,15 +35,19 @@ class Lock:
 
     def forget(self) -> None:
         """Remove the file, which we hold alone: for a name that is not used any more."""
-        with suppress(FileNotFoundError):
-            self.path.unlink()
-        self.release()
+        try:
+            self.path.unlink(missing_ok=True)
+        finally:
+            self.release()
 
     def release(self) -> None:
-        """Hold it no more; again does nothing."""
+        """Hold it no more, also where a child of this process has a copy; again does nothing."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
-            os.close(descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+            finally:
+                os.close(descriptor)
 
     def _hold(self, how: int) -> bool:
         while True:

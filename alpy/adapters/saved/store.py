@@ -15,19 +15,22 @@ from uuid import uuid4
 
 from attrs import define, field, frozen
 
+from alpy.adapters.capacity import whole_number
 from alpy.adapters.holdings import Holdings
 from alpy.adapters.private_folder import make_private, user_cache
+from alpy.adapters.saved.contents import CONTENTS
 from alpy.adapters.saved.entry import fault_of, last_use_of, name_of, size_of, write_manifest
 from alpy.adapters.saved.lock import Lock
-from alpy.core.errors import AlpyError, HostError
+from alpy.core.errors import AlpyError, HostError, SavedStateError
 from alpy.core.narrative import get_logger, step
 from alpy.core.ports import Clock
 from alpy.core.waiting import wait_until
 
 # A state of a small Linux takes 100 to 150 MB.
 DEFAULT_LIMIT: Final = 8 << 30
+LIMIT_VARIABLE: Final = "ALPY_STATES_MIB"
 _KEY_LENGTH: Final = 32
-_LOCK, _MAKING, _GONE = ".lock", ".making", ".gone"
+_LOCK, _MAKING, _GONE, _RULED_OUT = ".lock", ".making", ".gone", ".ruled-out"
 
 _log = get_logger("alpy.saved")
 
@@ -87,19 +90,18 @@ class StateCache:
             write_manifest(making, self._identity)
             making.rename(self._entry)
             self._is_ours = False
-            # From now on others may begin with it; it goes when its turn comes.
-            if self._lock:
-                self._lock.share()
+            # From now on others may begin with it; it goes when its turn comes. Between the one
+            # lock and the other somebody may have removed it.
+            if not (self._lock and self._lock.share() and self._entry.is_dir()):
+                raise self._refusal("keep: somebody else has the state that was made")
             self._keep_to_limit()
         return self._entry
 
     def discard(self, reason: str) -> None:
-        if self._lock is None:
-            raise self._refusal("discard: no state was found")
-        _log.info("A saved state was removed", state=self._key, why=reason)
-        with self._translated():
-            self._remove_entry(self._entry)
-        self.release()
+        self._throw_away("discard", reason)
+
+    def rule_out(self, reason: str) -> None:
+        self._throw_away("rule out", reason, note=self._entry.with_suffix(_RULED_OUT))
 
     def release(self) -> None:
         try:
@@ -130,8 +132,12 @@ class StateCache:
         """
         with self._translated():
             self._remove_leftovers()
+            _remove(self._folder / CONTENTS)
             entries = self.entries()
             gone = [entry for entry in entries if self._try_to_remove(entry.key)]
+            # What was ruled out, and locks of what is not there any more.
+            for path in self._folder.glob("?" * _KEY_LENGTH + ".*"):
+                self._try_to_remove(path.stem)
         return gone, [entry for entry in entries if entry not in gone]
 
     @property
@@ -142,20 +148,42 @@ class StateCache:
         """Whether the state is there and ours to use, or not there and ours to make."""
         if self._lock is None or not self._lock.share():
             return False
-        fault = self._fault()
-        if fault is None:
+        self._check_not_ruled_out()
+        if self._fault() is None:
             return True
         if not self._lock.own():
             return False
-        # Somebody may have made it since the first look.
+        self._check_not_ruled_out()
+        # Somebody may have made it since the first look, or remove it before we share it again.
         fault = self._fault()
         if fault is None:
-            return self._lock.share()
+            return self._lock.share() and self._fault() is None
         if self._entry.exists():
             _log.warning("A saved state was removed", state=self._key, why=fault)
             self._remove_entry(self._entry)
         self._is_ours = True
         return True
+
+    def _check_not_ruled_out(self) -> None:
+        with suppress(FileNotFoundError):
+            why = self._entry.with_suffix(_RULED_OUT).read_text(encoding="utf-8", errors="replace")
+            if why:  # or else there was no room for it
+                reason = f"as an earlier run has found, {why} (to try again: alpy cache --clear)"
+                raise SavedStateError(state=str(self._entry), reason=reason)
+
+    def _throw_away(self, step: str, reason: str, *, note: Path | None = None) -> None:
+        if self._lock is None:
+            raise self._refusal(f"{step}: no state was found")
+        try:
+            with self._translated():
+                # If others use it, it stays: they will see for themselves.
+                if self._is_ours or self._lock.own():
+                    _log.debug("a saved state was removed", state=self._key, why=reason)
+                    self._remove_entry(self._entry)
+                    if note:
+                        note.write_text(reason, encoding="utf-8")
+        finally:
+            self.release()
 
     def _wait_for_maker(self, timeout: float) -> None:
         with step(_log, "Wait for a state that another run makes", state=self._key):
@@ -184,6 +212,7 @@ class StateCache:
             return False
         try:
             self._remove_entry(self._folder / key)
+            (self._folder / key).with_suffix(_RULED_OUT).unlink(missing_ok=True)
             lock.forget()
         finally:
             lock.release()
@@ -207,6 +236,8 @@ class StateCache:
                 if lock.own():
                     _remove(making)
                     lock.forget()
+            except OSError as error:
+                _log.debug("a half state stays", state=making.stem, why=error.strerror)
             finally:
                 lock.release()
 
@@ -242,6 +273,16 @@ def cache_folder(environment: Mapping[str, str]) -> Path:
     if chosen := environment.get("ALPY_STATES"):
         return Path(chosen).absolute()
     return user_cache(environment) / "states"
+
+
+def limit_of(environment: Mapping[str, str]) -> int:
+    """What all states may take together, in bytes: $ALPY_STATES_MIB, or 8 GiB.
+
+    Raises:
+        InvalidValueError: the environment says what can't be.
+    """
+    mib = whole_number(environment, LIMIT_VARIABLE)
+    return mib << 20 if mib else DEFAULT_LIMIT
 
 
 def _remove(folder: Path) -> None:

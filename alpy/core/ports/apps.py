@@ -34,10 +34,21 @@ class Apps(Protocol):
         ...
 
     def wait(self, name: str, *, timeout: float) -> ExitStatus | None:
-        """How the app ended, its output complete; None if it still runs after *timeout* s.
+        """How the app ended, its output complete; None if that is not known after *timeout* s.
+
+        It takes no more than a moment longer, so that the watch can call it: of a daemon that is
+        gone or silent nothing is known.
 
         Raises:
-            DockerError: the daemon is gone, or somebody removed the container.
+            DockerError: somebody removed the container.
+        """
+        ...
+
+    def status(self, name: str) -> ExitStatus | None:
+        """How the app ended, its output complete; None if it still runs. The daemon's word counts.
+
+        Raises:
+            DockerError: the daemon is gone or silent, or somebody removed the container.
         """
         ...
 

@@ -23,6 +23,7 @@ class SavedStates(Protocol):
         calls `release`, other runs that look for the state wait.
 
         Raises:
+            SavedStateError: it was ruled out.
             DeadlineError: another run has been making it for *timeout* seconds.
         """
         ...
@@ -39,7 +40,17 @@ class SavedStates(Protocol):
         ...
 
     def discard(self, reason: str) -> None:
-        """Remove the state that was found or kept, for it can't be used; then `release`."""
+        """Remove the state that was found or kept, for it can't be used; then `release`.
+
+        If others use it just now it stays: they will see for themselves.
+        """
+        ...
+
+    def rule_out(self, reason: str) -> None:
+        """As `discard`, and also for what is to be made: it would be of no use either.
+
+        Till the cache is cleared, nobody makes it any more: `find` tells the *reason*.
+        """
         ...
 
     def release(self) -> None:

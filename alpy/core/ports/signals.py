@@ -22,10 +22,12 @@ class Signals(Protocol):
         """Put back what `take` replaced; again does nothing."""
         ...
 
-    def deferred(self) -> AbstractContextManager[None]:
+    def deferred(self, *ends: BaseException | None) -> AbstractContextManager[None]:
         """Hold an interrupt back inside the block, and deliver it once at the end.
 
-        Who sends three does not want to wait: the process ends at once, and leaves the rest to its
-        guard. In a thread that gets no signals this does nothing.
+        Of different signals each is delivered. Who sends three does not want to wait: the process
+        ends at once, and leaves the rest to its guard. What has ended the test so far, *ends*,
+        counts too where it was such a signal. One that the program ignores stays ignored, and in a
+        thread that gets no signals this does nothing.
         """
         ...

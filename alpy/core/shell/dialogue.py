@@ -88,6 +88,9 @@ class Dialogue:
             return False
         if typed:
             self._type(f"_alpy_V={VERSION}")
+            # Who saves the state of the appliance now must not save half a line.
+            self._in_step = False
+            self.get_in_step(deadline)
         self.scratch, _, rest = answer.text.partition("\n")
         self.digest, *tools = rest.split("\n")
         self.tools = frozenset(tools)

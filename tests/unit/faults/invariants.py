@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
 from alpy.core import narrative, room
-from alpy.core.errors import AlpyError, SavedStateError
+from alpy.core.errors import AlpyError
+from alpy.core.preparation import RESTORE_FAULTS
 from alpy.fakes import World
 from alpy.fakes.ledger import DOUBT_SECONDS
 from tests.unit.faults.kinds import INTERRUPTIONS, LATE, SLOW, unanswered
 from tests.unit.faults.lives import LOGIN, PORT, SHUTDOWN, Start
-from tests.unit.faults.outcome import OF_CACHE, Outcome, good
+from tests.unit.faults.outcome import OF_CACHE, OF_RESTORE, Outcome, good
 
 Invariant: TypeAlias = Callable[[Outcome], object]
 """Says what is violated; nothing, or what counts as false, if it holds."""
@@ -118,8 +119,13 @@ def _wrong_order(outcome: Outcome, world: World) -> list[str]:
     releases = [call for call in world.calls if call in RELEASES_NEWEST_FIRST]
     # A machine that could not do with its saved state is killed before there is another one; and
     # the state itself is released as soon as it has served.
-    given_up = any(isinstance(strike.error, SavedStateError) for strike in world.faults.struck)
-    if given_up or "saved_states.discard" in world.calls or outcome.life.start is Start.OF_NO_USE:
+    given_up = any(
+        isinstance(strike.error, RESTORE_FAULTS) and strike.call in OF_RESTORE
+        for strike in world.faults.struck
+    )
+    restored = outcome.life.start is not Start.POWER_ON
+    told = any("No start from the saved state" in line for line in world.run_directory.lines)
+    if told or outcome.life.start is Start.OF_NO_USE or (given_up and restored):
         _drop(releases, "machine.kill", 1)
     _drop(releases, "saved_states.release", releases.count("saved_states.release") - 1)
     places = [RELEASES_NEWEST_FIRST.index(call) for call in releases]

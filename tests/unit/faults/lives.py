@@ -161,7 +161,7 @@ PREPARATION = Preparation(key="at its login", prepare=_prepare)
 
 def _identity(links: int) -> dict[str, str]:
     facts = World().machine.identity(Topology.of(RABBIT, links))
-    return {**facts, "preparation": PREPARATION.key}
+    return {**facts, **PREPARATION.identity}
 
 
 @cache

@@ -38,8 +38,11 @@ OF_CACHE: Final = frozenset(
         "saved_states.begin",
         "saved_states.keep",
         "saved_states.discard",
+        "saved_states.rule_out",
     }
 )
+# What fails in these is a warning too, if the machine was to start from a saved state.
+OF_RESTORE: Final = frozenset({"machine.launch", "machine.open_console", "machine.connect_monitor"})
 
 
 @frozen(kw_only=True, eq=False)
@@ -88,7 +91,7 @@ class Outcome:
 
     def is_warned_of(self, strike: Strike) -> bool:
         """Whether it was trouble with the cache, of which the log warns."""
-        may_be = strike.call in OF_CACHE or strike.call == "saved_states.release"
+        may_be = strike.call in {"saved_states.release", *OF_CACHE, *OF_RESTORE}
         if isinstance(strike.error, INTERRUPTIONS):
             return False
         may_be = may_be or isinstance(strike.error, SavedStateError)
