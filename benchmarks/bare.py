@@ -6,16 +6,24 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import IO, Final
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import IO, Final, TypeVar
 from uuid import uuid4
 
+from docker import DockerClient, from_env
+from docker.types import LogConfig
+
 import alpy
-from alpy.adapters.side_by_side import side_by_side
+from alpy.adapters.side_by_side import WORKERS
 from carrot import rabbit
 
-_NODE: Final = ["--detach", "--interactive", "--network", "none", "alpy-busybox:latest", "cat"]
+T = TypeVar("T")
+
+_IMAGE: Final = "alpy-busybox:latest"
+_DETACHED: Final = ["--detach", "--interactive", "--network", "none"]
 
 
 def docker(*words: str, timeout: float = 60) -> str:
@@ -25,36 +33,77 @@ def docker(*words: str, timeout: float = 60) -> str:
     ).stdout
 
 
-def containers(count: int) -> dict[str, float]:
-    """Seconds to start so many at once, as the nodes are started, and to remove them."""
-    run = uuid4().hex[:8]
-    names = [f"bench-{run}-{number}" for number in range(count)]
+def docker_run(count: int) -> dict[str, float]:
+    """Seconds `up`: so many `docker run` side by side, each by a `docker` of its own."""
+    names = _names(count)
 
     def start(name: str) -> None:
-        docker("run", "--name", name, *_NODE)
+        docker("run", "--name", name, *_DETACHED, _IMAGE, "cat")
 
     started = time.monotonic()
     try:
-        side_by_side(start, names)
-        up = time.monotonic()
+        _side_by_side(start, names)
+        return {"up": time.monotonic() - started}
     finally:
         docker("rm", "--force", *names)
-    return {"up": up - started, "down": time.monotonic() - up}
 
 
-def app() -> float:
-    """Seconds of a container that does nothing."""
-    started = time.monotonic()
-    docker("run", "--rm", "--network", "none", rabbit.TOOLS, "true")
-    return time.monotonic() - started
+def containers(count: int) -> dict[str, float]:
+    """Seconds `up`, `app` and `down`: so many by docker-py, as the nodes, and nothing else.
+
+    All of them are started side by side, then comes an app that does nothing, beside the first of
+    them, and then they are removed side by side.
+    """
+    names = _names(count)
+    with closing(from_env(timeout=60)) as client:
+        client.ping()
+        began = time.monotonic()
+        try:
+            connections = _side_by_side(partial(_start, client), names)
+            up = time.monotonic()
+            _run_app(client, f"{names[0]}-app", beside=names[0])
+            ran = time.monotonic()
+        finally:
+            _side_by_side(partial(client.api.remove_container, force=True, v=True), names)
+        over = time.monotonic()
+    for connection in connections:
+        connection.close()
+    return {"up": up - began, "app": ran - up, "down": over - ran}
 
 
-def start_of_qemu(appliance: alpy.Appliance) -> float:
-    """Seconds until its monitor answers."""
-    started = time.monotonic()
-    with _qemu(appliance, "-S", "-qmp", "stdio") as said:
-        said.readline()
-        return time.monotonic() - started
+def _start(client: DockerClient, name: str) -> socket.socket:
+    client.containers.create(
+        _IMAGE,
+        "cat",
+        name=name,
+        stdin_open=True,
+        init=True,
+        network_disabled=True,
+        log_config=LogConfig(type="none"),
+    )
+    said: socket.socket = client.api.attach_socket(name, params={"stdin": 1, "stream": 1})
+    client.api.start(name)
+    return said
+
+
+def _run_app(client: DockerClient, name: str, *, beside: str) -> None:
+    client.containers.create(rabbit.TOOLS, "true", name=name, network_mode=f"container:{beside}")
+    try:
+        client.api.start(name)
+        client.api.wait(name)
+    finally:
+        client.api.remove_container(name, force=True)
+
+
+def _side_by_side(step: Callable[[str], T], names: Sequence[str]) -> list[T]:
+    """As many at once as alpy does."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(step, names))
+
+
+def _names(count: int) -> list[str]:
+    run = uuid4().hex[:8]
+    return [f"bench-{run}-{number}" for number in range(count)]
 
 
 def boot(appliance: alpy.Appliance) -> float:

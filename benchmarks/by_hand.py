@@ -10,7 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -58,11 +58,14 @@ def same_command(command: str, taps: Sequence[str], *, capture: bool = True) -> 
         by_hand[f"tap,id=link{link},"] = _netdev(link, tap)
         dump = f"filter-dump,id=capture{link},netdev=link{link},"
         by_hand[dump] = f"{dump}file=link{link}.pcap,maxlen=262144" if capture else ""
-    words = shlex.split(command)
-    for begin, by_name in by_hand.items():
+    return with_values(shlex.split(command), by_hand)
+
+
+def with_values(words: list[str], values: Mapping[str, str]) -> list[str]:
+    """*words*, with others for those that begin in that way; "" leaves out the option too."""
+    for begin, value in values.items():
         at = next(n for n, word in enumerate(words) if word.startswith(begin))
-        # The option stands before its value.
-        words[at - 1 : at + 1] = [words[at - 1], by_name] if by_name else []
+        words[at - 1 : at + 1] = [words[at - 1], value] if value else []
     return words
 
 

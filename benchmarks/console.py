@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import random
 import statistics
 import tempfile
@@ -18,6 +19,7 @@ from carrot import rabbit
 
 SIZE = 100_000
 FILE = "/root/file"
+DISK_SIZE = 10_000_000
 # What the guest's kernel holds that no program has read yet, in a raw terminal, is 64 KiB.
 _BLOCK = 48 << 10
 _COMMANDS = 50
@@ -35,6 +37,7 @@ def text_of(size: int) -> bytes:
 
 def measure(session: Session) -> list[Figure]:
     text = text_of(SIZE)
+    disk = alpy.DataDisk(files={"file": random.Random(3).randbytes(DISK_SIZE)})
     with tempfile.TemporaryDirectory(prefix="alpy-bench-") as folder:
         file = Path(folder, "text")
         file.write_bytes(text)
@@ -44,6 +47,7 @@ def measure(session: Session) -> list[Figure]:
             {
                 "alpy": lambda: _ours(session, text),
                 "peer": lambda: session.peer.console(file, _COMMANDS),
+                "disk": lambda: _data_disk(session, disk),
             },
         )
     raw = samples["alpy"]["raw"]
@@ -78,6 +82,14 @@ def measure(session: Session) -> list[Figure]:
                     at_least=0.8,
                 )
             ],
+        ),
+        Figure(
+            name=f"data disk, {DISK_SIZE / 1e6:.0f} MB of random bytes, mounted and checked",
+            unit="KB/s",
+            higher_is_better=True,
+            samples=of_part(samples, "rate", **{ALPY: "disk"})
+            | of_part(samples, "again", **{LIMIT: "disk"}),
+            limit_is="the same check again, of what the appliance's memory still has",
         ),
         Figure(
             name="download, random bytes",
@@ -122,6 +134,27 @@ def _ours(session: Session, text: bytes) -> dict[str, float]:
             "raw back": _raw_rate_back(bed.console),
             "raw": _raw_rate(bed.console, noise),
             "empty line": _empty_line(bed.console),
+        }
+
+
+def _data_disk(session: Session, disk: alpy.DataDisk) -> dict[str, float]:
+    """KB/s until a checksum of all that is on the disk is known, and again."""
+    ((_name, content),) = disk.files
+    assert isinstance(content, bytes)
+    expected = hashlib.sha256(content).hexdigest()
+    with session.testbed(links=0, data_disk=disk) as bed, bed:
+        shell = rabbit.start(bed)
+
+        def check() -> None:
+            assert expected in shell.run("sha256sum /mnt/file").output
+
+        def mount_and_check() -> None:
+            rabbit.mount_data_disk(shell, "/mnt")
+            check()
+
+        return {
+            "rate": DISK_SIZE / 1e3 / _seconds(mount_and_check),
+            "again": DISK_SIZE / 1e3 / _seconds(check),
         }
 
 

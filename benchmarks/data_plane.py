@@ -24,7 +24,7 @@ def measure(session: Session) -> list[Figure]:
     for start in range(starts):
         session.tell(f"boot one with alpy and two by hand, {start + 1} of {starts}")
         with _all_ways(session) as ways:
-            more = session.take_turns("iperf3", session.runs, ways)
+            more = session.take_turns("iperf3", session.runs, ways, once={"taps"})
         for way, parts in more.items():
             samples[way] = {"rate": (*samples.get(way, {}).get("rate", ()), *parts["rate"])}
     return [

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks.figures import Figure
+from benchmarks.figures import Circumstances, Figure
 from benchmarks.plot import life_plot, links_plot
 from benchmarks.report import report
 
@@ -16,10 +16,10 @@ BEGIN: Final = "<!-- written by scripts/bench --write-docs -->"
 END: Final = "<!-- end of what scripts/bench writes -->"
 
 
-def write(figures: Sequence[Figure], host: Mapping[str, str]) -> Iterator[Path]:
+def write(figures: Sequence[Figure], circumstances: Circumstances) -> Iterator[Path]:
     """Write what *figures* are enough for; each path as soon as it is written."""
     page = _DOCS / "performance.md"
-    table = report(figures, host)
+    table = report(figures, circumstances)
     page.write_text(with_table(page.read_text(encoding="utf-8"), table), encoding="utf-8")
     yield page
     for name, plot in (("network-up", links_plot(figures)), ("life", life_plot(figures))):

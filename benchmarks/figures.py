@@ -70,21 +70,46 @@ class Figure:
         return over / under if over is not None and under else None
 
 
-def to_json(figures: Sequence[Figure], host: Mapping[str, str]) -> dict[str, Any]:
+@frozen(kw_only=True)
+class Circumstances:
+    """Under which everything was measured.
+
+    *host*: facts about it, by their names. *foreign_load*: the share of its CPUs that others took
+    before or after, whichever was more. *seconds*: how long all of it took.
+    """
+
+    host: Mapping[str, str] = field(factory=dict)
+    foreign_load: float = 0.0
+    seconds: float = 0.0
+
+
+def missed(figures: Sequence[Figure]) -> list[Goal]:
+    """The goals that were not reached, or that nothing was measured for."""
+    return [
+        goal
+        for figure in figures
+        for goal in figure.goals
+        if (value := figure.reached(goal)) is None or not goal.admits(value)
+    ]
+
+
+def to_json(figures: Sequence[Figure], circumstances: Circumstances) -> dict[str, Any]:
     """All of it, for `from_json`."""
-    return {"host": dict(host), "figures": [asdict(figure) for figure in figures]}
+    return {**asdict(circumstances), "figures": [asdict(figure) for figure in figures]}
 
 
-def from_json(data: Mapping[str, Any]) -> tuple[list[Figure], dict[str, str]]:
-    """The figures and the host that `to_json` was given."""
+def from_json(data: Mapping[str, Any]) -> tuple[list[Figure], Circumstances]:
+    """The figures and circumstances that `to_json` was given."""
+    rest = dict(data)
     figures = [
         Figure(**{**each, "goals": [Goal(**goal) for goal in each["goals"]]})
-        for each in data["figures"]
+        for each in rest.pop("figures")
     ]
-    return figures, dict(data["host"])
+    return figures, Circumstances(**rest)
 
 
-def growth(points: Mapping[int, float]) -> float | None:
-    """By how much one more costs more, from the fewest to the most; None for fewer than two."""
-    few, many = min(points), max(points)
-    return (points[many] - points[few]) / (many - few) if few != many else None
+def slope(points: Mapping[int, float]) -> float | None:
+    """By how much one more costs more: the line of least squares; None for fewer than two."""
+    if len(points) <= 1:
+        return None
+    return statistics.linear_regression(list(points), list(points.values())).slope

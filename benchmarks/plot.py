@@ -78,7 +78,7 @@ def _links_marks(lines: Mapping[str, Mapping[int, float]], counts: Sequence[int]
         for point in points.split():
             across, down = point.split(",")
             yield f'<circle cx="{across}" cy="{down}" r="4" fill="{colour}"/>'
-        name = "bare docker run" if way == LIMIT else way
+        name = "bare containers" if way == LIMIT else way
         said = f"{name}: {line[max(line)]:.1f} s"
         yield _text(x.end + 14, height + 5, said, colour=colour, weight=600)
 

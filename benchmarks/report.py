@@ -3,21 +3,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from benchmarks.figures import ALPY, LIMIT, PEER, Figure, Goal
+from benchmarks.figures import ALPY, LIMIT, PEER, Circumstances, Figure, Goal
 
 # At least so much, and then so many digits behind the point.
 _DIGITS: Final = ((100, 0), (10, 1), (1, 2))
 _NONE: Final = "-"
+# With more of the CPUs taken by others, a figure tells about them too.
+_TOLERABLE_LOAD: Final = 0.1
 
 
-def report(figures: Sequence[Figure], host: Mapping[str, str]) -> str:
-    """Everything: the goals first, then all figures, then the host."""
-    facts = "; ".join(f"{name} {value}" for name, value in host.items())
-    parts = [_goals(figures), _figures(figures), f"Measured on: {facts}."]
+def report(figures: Sequence[Figure], circumstances: Circumstances) -> str:
+    """Everything: the goals first, then all figures, then the circumstances."""
+    parts = [_goals(figures), _figures(figures), _circumstances(circumstances)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _circumstances(circumstances: Circumstances) -> str:
+    facts = "; ".join(f"{name} {value}" for name, value in circumstances.host.items())
+    load = f"{100 * circumstances.foreign_load:.0f} %"
+    said = f"Measured on: {facts}; in {clock(circumstances.seconds)} minutes."
+    if circumstances.foreign_load <= _TOLERABLE_LOAD:
+        return f"{said} Others took {load} of its CPUs."
+    return f"{said}\n\n**Others took {load} of its CPUs: measure again when it is idle.**"
 
 
 def _goals(figures: Sequence[Figure]) -> str:
@@ -62,6 +72,11 @@ def with_unit(value: float, unit: str) -> str:
     digits = next((digits for least, digits in _DIGITS if value >= least), 3)
     number = f"{value:,.{0 if value == int(value) else digits}f}"
     return f"{number} {unit}".rstrip()
+
+
+def clock(seconds: float) -> str:
+    """As minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

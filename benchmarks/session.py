@@ -6,17 +6,18 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 import alpy
 from alpy.core.link import DEFAULT_QUEUE_LENGTH
 from benchmarks.earlier import Peer, ensure_peer
+from benchmarks.report import clock
 from carrot import rabbit
 
 Way: TypeAlias = Callable[[], Mapping[str, float]]
@@ -63,7 +64,7 @@ class Progress:
         return to_come * pace + max(0.0, here)
 
     def line(self, what: str) -> str:
-        return f"[{_clock(self.elapsed)}, {_clock(self.left)} left] {self._family}: {what}"
+        return f"[{clock(self.elapsed)}, {clock(self.left)} left] {self._family}: {what}"
 
 
 @define
@@ -75,6 +76,7 @@ class Session:
     quick: bool
     """To see that it works: little of everything."""
     progress: Progress
+    _peer_lives: list[dict[str, float]] = field(factory=list, init=False)
 
     @cached_property
     def appliance(self) -> alpy.Appliance:
@@ -87,17 +89,47 @@ class Session:
         self.tell("set up alpy 6.0.0")
         return Peer(python=ensure_peer(), appliance=self.appliance)
 
+    def peer_life(self) -> dict[str, float]:
+        """As `Peer.life`, and remembered."""
+        self._peer_lives.append(self.peer.life())
+        return self._peer_lives[-1]
+
+    def peer_lives(self) -> list[dict[str, float]]:
+        """All that were measured so far, and one at least."""
+        if not self._peer_lives:
+            self.tell("one life of alpy 6.0.0")
+            self.peer_life()
+        return self._peer_lives
+
     def tell(self, what: str) -> None:
         sys.stdout.write(f"{self.progress.line(what)}\n")
         sys.stdout.flush()
 
-    def take_turns(self, what: str, runs: int, ways: Mapping[str, Way]) -> Samples:
-        """Measure each of *ways*, one after the other, *runs* times over."""
+    def take_turns(
+        self,
+        what: str,
+        runs: int,
+        ways: Mapping[str, Way],
+        *,
+        once: Container[str] = (),
+        warm_up: bool = False,
+    ) -> Samples:
+        """Measure each of *ways*, one after the other, *runs* times over, those in *once* one time.
+
+        Each run begins with another way than the one before. *warm_up*: with a round that does not
+        count, for what the first one finds cold.
+        """
         samples: Samples = {name: {} for name in ways}
+        if warm_up and not self.quick:
+            self.tell(f"{what}, a round that does not count")
+            for way in ways.values():
+                way()
         for run in range(runs):
             self.tell(f"{what}, {run + 1} of {runs}")
-            for name, way in ways.items():
-                for part, value in way().items():
+            for name in _rotated(list(ways), run):
+                if run and name in once:
+                    continue
+                for part, value in ways[name]().items():
                     samples[name][part] = (*samples[name].get(part, ()), value)
         return samples
 
@@ -108,21 +140,22 @@ class Session:
         links: int = 2,
         queue_length: int = DEFAULT_QUEUE_LENGTH,
         prepared: bool = False,
+        data_disk: alpy.DataDisk | None = None,
     ) -> Iterator[alpy.Testbed]:
         """A testbed to be entered; its evidence goes when the block ends."""
         with tempfile.TemporaryDirectory(prefix="alpy-bench-") as folder:
             yield alpy.testbed(
-                self.appliance,
+                evolve(self.appliance, data_disk=data_disk),
                 links=[alpy.Link(number=n, queue_length=queue_length) for n in range(links)],
                 run_dir=Path(folder) / "run",
                 prepared=rabbit.LOGGED_IN if prepared else None,
             )
 
 
+def _rotated(names: list[str], by: int) -> list[str]:
+    return [names[(n + by) % len(names)] for n in range(len(names))]
+
+
 def of_part(samples: Samples, part: str, **names: str) -> dict[str, tuple[float, ...]]:
     """The samples of *part*, by other names of the ways."""
     return {new: samples[old].get(part, ()) for new, old in names.items() if old in samples}
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
