@@ -132,6 +132,18 @@ def test_an_end_at_any_byte_of_the_greeting_is_a_death(quiet: SocketRig, cut: in
     assert quiet.transcript.exists() == (cut > 0)
 
 
+def test_a_peer_that_was_gone_before_we_came_is_a_death_whatever_it_had_said(
+    tmp_path: Path,
+) -> None:
+    for _ in range(200):
+        gone = SocketRig(tmp_path / "qmp.log", greeting=None)
+        gone.send(GREETING)
+        QmpPeer.end(gone)
+        with pytest.raises(MachineDiedError):
+            gone.connected()
+        gone.finish()
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
 def test_lines_that_arrive_in_pieces_are_put_together(rig: SocketRig, size: int) -> None:
     rig.plan_silence("query-name")

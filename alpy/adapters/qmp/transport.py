@@ -103,6 +103,8 @@ class QmpTransport:
             try:
                 sent = self._send()
             except ConnectionError as error:
+                # It has hung up: what it had to say is there, and its end with it.
+                self.wait_for_end()
                 # The one end of a connection that `qmp` understands.
                 raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE)) from error
             del self._unsent[:sent]
