@@ -90,7 +90,7 @@ class Recovery:
             complete_record(directory, run, story, clearing.ends)
 
     def _clearing(self, directory: str) -> Clearing:
-        return Clearing([*self._places, RunFolder(directory), self._notes], self._clock)
+        return Clearing([*self._places, RunFolder(directory)], self._clock, self._notes)
 
 
 def clear_run(

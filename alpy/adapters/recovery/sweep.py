@@ -44,10 +44,11 @@ class SweptRun:
 
 @define
 class Clearing:
-    """Removes all traces of one run."""
+    """Removes all traces of one run, and its note among the *notes* when there is no other."""
 
     places: Sequence[Place]
     clock: Clock
+    notes: Place | None = None
     removed: list[str] = field(factory=list, init=False)
     ends: list[AppEnd] = field(factory=list, init=False)
     faults: list[str] = field(factory=list, init=False)
@@ -74,18 +75,22 @@ class Clearing:
     def _remove_all(self, run: str, within: Deadline) -> bool:
         """Whether anything was found, or a place could not be asked."""
         self.faults = []
-        found = False
-        for place in self.places:
-            try:
-                traces = place.find_of(run)
-            except AlpyError as error:
-                self.faults.append(str(error))
-                continue
-            found = found or bool(traces)
-            self.ends += [trace.end for trace in traces if trace.end]
-            for trace in traces:
-                self._remove(place, trace, within)
-        return found or bool(self.faults)
+        found = [self._remove_in(place, run, within) for place in self.places]
+        if self.notes and not self.faults:
+            # What can't be removed now is found by it later.
+            found.append(self._remove_in(self.notes, run, within))
+        return any(found) or bool(self.faults)
+
+    def _remove_in(self, place: Place, run: str, within: Deadline) -> bool:
+        try:
+            traces = place.find_of(run)
+        except AlpyError as error:
+            self.faults.append(str(error))
+            return False
+        self.ends += [trace.end for trace in traces if trace.end]
+        for trace in traces:
+            self._remove(place, trace, within)
+        return bool(traces)
 
     def _remove(self, place: Place, trace: Trace, within: Deadline) -> None:
         try:
@@ -111,7 +116,7 @@ def sweep(
     """Look at every run that left traces; remove those of dead ones unless *dry_run*.
 
     Where a trace names its run directory, what *place_in* makes of that is looked at too. *notes*
-    are what a run is known by that left nothing else: they go last.
+    are what a run is known by that left nothing else: they go when nothing else is left.
 
     Raises:
         HostError: a place can't be asked.
@@ -126,7 +131,7 @@ def sweep(
         files = [trace for folder in folders for trace in folder.find_of(name)]
         run = _look(name, [*traces, *files], judge=judge, uid=uid)
         if run.dead and not dry_run:
-            run = _clear(run, Clearing([*places, *folders, notes], clock), timeout)
+            run = _clear(run, Clearing([*places, *folders], clock, notes), timeout)
         swept.append(run)
     return swept
 
