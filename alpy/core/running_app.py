@@ -43,6 +43,8 @@ class Bench:
         try:
             self.watch()
         except AlpyError as death:
+            if death is fault:
+                raise
             raise death from fault
 
     def find_failure(self) -> AppFailedError | None:
@@ -90,8 +92,9 @@ class RunningApp:
             log.debug("App starts", app=self.name)
             apps.start(self.name)
         except Exception as fault:
-            bench.teardown.pay_after(fault, self._removal)
+            # A daemon that has died may hold the removal up: then it waits for the teardown.
             bench.blame_the_dead(fault)
+            bench.teardown.pay_after(fault, self._removal)
             raise
         self._ending = bench.teardown.owe_check(f"exit of app {self.name}", self._finish)
 
@@ -132,14 +135,19 @@ class RunningApp:
         return self._unless_accepted()
 
     def wait_and_remove(self, *, timeout: float) -> AppResult:
-        """Wait as `wait` does, then remove the container, also when the wait fails."""
+        """Wait as `wait` does, then remove the container, also when the wait fails.
+
+        What has died is told first; then the container is the teardown's.
+        """
         try:
             result = self.wait(timeout=timeout)
         except Exception as fault:
             self._bench.teardown.forgive(self._ending)
+            self._bench.blame_the_dead(fault)
             self._bench.teardown.pay_after(fault, self._removal)
             raise
         self._bench.teardown.forgive(self._ending)
+        self._bench.watch()
         self._bench.teardown.pay(self._removal)
         return result
 
@@ -154,6 +162,7 @@ class RunningApp:
             InvalidValueError: there is no such signal.
         """
         signal = signal_name(signal)
+        self._bench.watch()
         if not self._has_ended():
             self._stop_signal = signal
             self._apps.send_signal(self.name, signal)

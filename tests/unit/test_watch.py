@@ -35,7 +35,7 @@ Death: TypeAlias = Callable[[World], None]
 
 def docker_goes(world: World) -> None:
     gone = DockerError(asked="keep node 0 alive", found="it is gone", remedy="Start it")
-    world.faults.fail("skeleton.check_alive", error=gone)
+    world.faults.fail("skeleton.check_alive", error=gone, lasting=True)
 
 
 def stop(world: World) -> None:
@@ -193,3 +193,19 @@ def test_a_node_can_be_used_only_inside_the_block() -> None:
         bed.nodes[0].run(["true"], image="tools")
     with pytest.raises(LifecycleError, match="gone"):
         bed.nodes[0].configure("192.0.2.1/24")
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_daemon_that_has_died_is_told_before_it_is_asked_to_remove_anything(code: int) -> None:
+    world = World()
+    world.apps.plan(["short"], seconds=1, exit_code=code)
+    with (
+        pytest.raises(DockerError, match="it is gone"),
+        fakes.testbed(RABBIT, 1, world=world) as bed,
+    ):
+        world.clock.after(1, lambda: docker_goes(world))
+        try:
+            bed.nodes[0].run(["short"], image="tools")
+        finally:
+            assert "apps.remove" not in world.calls
+    assert world.alive == ()
