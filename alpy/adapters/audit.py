@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from alpy.adapters.docker.engine import DockerEngine
+from alpy.adapters.host_error import host_error
 from alpy.adapters.recovery.recovery import Recovery
-from alpy.core.errors import HostError
 from alpy.core.ports import Leftover
 from alpy.core.waiting import Deadline
 
@@ -54,9 +53,9 @@ class RunAudit:
         try:
             return [*connections, *holdings.open_descriptors(), *holdings.live_threads()]
         except OSError as error:
-            raise HostError(
-                asked="look at the descriptors of this process",
-                found=os.strerror(error.errno or 0),
+            raise host_error(
+                "look at the descriptors of this process",
+                error,
                 remedy="See 'ls -l /proc/self/fd', and 'ulimit -n'",
             ) from error
 

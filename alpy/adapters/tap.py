@@ -12,6 +12,7 @@ import struct
 from pathlib import Path
 from typing import Final
 
+from alpy.adapters.host_error import host_error
 from alpy.core.errors import HostError
 from alpy.core.link import Link
 
@@ -55,9 +56,7 @@ def open_tun_device() -> int:
     try:
         return os.open(TUN_DEVICE, os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
-        raise HostError(
-            asked=f"open {TUN_DEVICE}", found=os.strerror(error.errno or 0), remedy=_remedy(error)
-        ) from error
+        raise host_error(f"open {TUN_DEVICE}", error, remedy=_remedy(error)) from error
 
 
 def _remedy(error: OSError) -> str:
@@ -83,10 +82,8 @@ def delete_tap(name: str) -> None:
         fcntl.ioctl(descriptor, _TUNSETIFF, struct.pack(_IFREQ, name.encode(), _PLAIN_TAP))
         fcntl.ioctl(descriptor, _TUNSETPERSIST, 0)
     except OSError as error:
-        raise HostError(
-            asked=f"delete tap {name}",
-            found=os.strerror(error.errno or 0),
-            remedy=f"Remove it by hand: sudo ip link delete {name}",
+        raise host_error(
+            f"delete tap {name}", error, remedy=f"Remove it by hand: sudo ip link delete {name}"
         ) from error
     finally:
         os.close(descriptor)
@@ -126,9 +123,9 @@ class HostTap:
             fcntl.ioctl(self._descriptor, _TUNSETPERSIST, 0)
         except OSError as error:
             self.close()
-            raise HostError(
-                asked=f"open tap {self.name}",
-                found=os.strerror(error.errno or 0),
+            raise host_error(
+                f"open tap {self.name}",
+                error,
                 remedy="Look at it: ip -details link show " + self.name,
             ) from error
 

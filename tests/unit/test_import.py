@@ -33,3 +33,7 @@ def test_every_public_name_is_there() -> None:
 def test_a_name_that_is_not_there_is_told_as_ever() -> None:
     with pytest.raises(AttributeError, match="'alpy' has no attribute 'test_bed'"):
         alpy.test_bed  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_what_few_appliances_need_is_not_imported_for_all() -> None:
+    assert "pycdlib" not in modules_after("import alpy; alpy.testbed")

@@ -6,14 +6,14 @@ from __future__ import annotations
 from io import BytesIO
 from itertools import count
 from pathlib import Path, PurePath
-from typing import Final
-
-from pycdlib import PyCdlib
-from pycdlib.pycdlibexception import PyCdlibException
+from typing import TYPE_CHECKING, Final
 
 from alpy.adapters.qemu.files import check_file
 from alpy.core.data_disk import Content, DataDisk
 from alpy.core.errors import HostError
+
+if TYPE_CHECKING:
+    from pycdlib import PyCdlib
 
 _EVERYBODY_READS: Final = 0o100444
 _EVERYBODY_RUNS: Final = 0o111
@@ -36,6 +36,10 @@ def write_data_disk(disk: DataDisk, path: Path) -> None:
     Raises:
         HostError: it could not be written, for want of room for instance.
     """
+    # Few appliances have such a disk; the others need not wait for the import.
+    from pycdlib import PyCdlib  # noqa: PLC0415
+    from pycdlib.pycdlibexception import PyCdlibException  # noqa: PLC0415
+
     image = PyCdlib()
     image.new(interchange_level=3, vol_ident=disk.label, rock_ridge="1.09")
     try:

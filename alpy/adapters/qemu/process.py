@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from alpy.adapters.holdings import Holdings
+from alpy.adapters.host_error import host_error
 from alpy.adapters.proc_stat import process_stat
 from alpy.adapters.qemu.lifetime import tied
 from alpy.adapters.qemu.program import environment, missing
@@ -170,10 +171,8 @@ class QemuProcess:
                 file.flush()
                 return self._spawned(tied(self._argv), file.fileno())
         except OSError as error:
-            raise HostError(
-                asked=f"write {self._log}",
-                found=os.strerror(error.errno or 0),
-                remedy="Make room, or choose another run directory",
+            raise host_error(
+                f"write {self._log}", error, remedy="Make room, or choose another run directory"
             ) from error
 
     def _spawned(self, argv: Sequence[str], log: int) -> subprocess.Popen[bytes]:

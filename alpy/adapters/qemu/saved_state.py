@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from attrs import define, field
 
 from alpy.adapters.holdings import Holdings
+from alpy.adapters.host_error import host_error
 from alpy.adapters.qemu.command import MemoryFile
 from alpy.adapters.qemu.migration import migrate
 from alpy.adapters.qemu.working_files import WorkingFiles
@@ -156,9 +157,9 @@ class Savable:
             self.holdings.note(self._memory, "machine")
             os.ftruncate(self._memory, self.mib << 20)
         except OSError as error:
-            raise HostError(
-                asked=f"memory of {self.mib} MiB for the appliance",
-                found=os.strerror(error.errno or 0),
+            raise host_error(
+                f"memory of {self.mib} MiB for the appliance",
+                error,
                 remedy="Give the appliance less, or free some",
             ) from error
         return MemoryFile(fd=self._memory, shared=True)

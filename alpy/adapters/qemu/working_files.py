@@ -12,6 +12,7 @@ from typing import Final
 
 from attrs import define, field
 
+from alpy.adapters.host_error import host_error
 from alpy.adapters.qemu.command import Drives
 from alpy.adapters.qemu.data_disk import write_data_disk
 from alpy.adapters.qemu.disk_overlay import base_link, create_overlay, saved_link
@@ -19,7 +20,6 @@ from alpy.adapters.qemu.firmware import FirmwareFiles, find_firmware
 from alpy.adapters.sparse import copy_filled
 from alpy.core.appliance import Appliance, Disk, Firmware
 from alpy.core.data_disk import DataDisk
-from alpy.core.errors import HostError
 from alpy.core.ports import RunDirectory
 
 # Files that are to be kept have names without it: so a folder tells by itself which of its files go
@@ -83,10 +83,8 @@ class WorkingFiles:
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
-                raise HostError(
-                    asked=f"remove {path}",
-                    found=os.strerror(error.errno or 0),
-                    remedy="Remove it by hand; it is no evidence",
+                raise host_error(
+                    f"remove {path}", error, remedy="Remove it by hand; it is no evidence"
                 ) from error
             self._made.pop()
 
@@ -116,9 +114,9 @@ class WorkingFiles:
             empty_or_saved = self._saved / _VARIABLES if self._saved else found.variables
             shutil.copyfile(empty_or_saved, variables)
         except OSError as error:
-            raise HostError(
-                asked=f"copy UEFI's variable store to {variables}",
-                found=os.strerror(error.errno or 0),
+            raise host_error(
+                f"copy UEFI's variable store to {variables}",
+                error,
                 remedy="Make room, or choose another run directory",
             ) from error
         return FirmwareFiles(code=found.code, variables=variables)

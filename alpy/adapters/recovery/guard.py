@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from alpy.adapters.docker.engine import DockerEngine
+from alpy.adapters.host_error import host_error
 from alpy.adapters.recovery import guard_process
 from alpy.adapters.recovery.processes import RUN_VARIABLE
 from alpy.adapters.recovery.recovery import Recovery
@@ -55,9 +56,9 @@ class ProcessGuard:
         try:
             self._process = self._start()
         except OSError as error:
-            raise HostError(
-                asked=f"start the guard by {self._python!r}",
-                found=os.strerror(error.errno or 0),
+            raise host_error(
+                f"start the guard by {self._python!r}",
+                error,
                 remedy="It is a second process of the Python that alpy runs in",
             ) from error
         if self._process.stdin is not None:

@@ -13,6 +13,7 @@ from typing import Final
 
 from attrs import evolve
 
+from alpy.adapters.host_error import host_error
 from alpy.adapters.recovery.owner import Owner, start_of, this_process
 from alpy.adapters.recovery.traces import Trace
 from alpy.core.errors import HostError
@@ -67,10 +68,8 @@ def _processes() -> list[Trace]:
         with os.scandir("/proc") as entries:
             return [trace for entry in entries for trace in _traces_in(entry, os.geteuid())]
     except OSError as error:
-        raise HostError(
-            asked="look at the processes",
-            found=os.strerror(error.errno or 0),
-            remedy="alpy needs /proc: see 'mount'",
+        raise host_error(
+            "look at the processes", error, remedy="alpy needs /proc: see 'mount'"
         ) from error
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from alpy.adapters.host_error import host_error
 from alpy.adapters.qemu.working_files import is_working_file
 from alpy.adapters.recovery.liveness import open_log_in, opened_folder
 from alpy.adapters.recovery.traces import Trace
-from alpy.core.errors import HostError
 from alpy.core.waiting import Deadline
 
 
@@ -44,10 +44,8 @@ class RunFolder:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise HostError(
-                asked=f"remove {trace.what}",
-                found=os.strerror(error.errno or 0),
-                remedy="Remove it by hand; it is no evidence",
+            raise host_error(
+                f"remove {trace.what}", error, remedy="Remove it by hand; it is no evidence"
             ) from error
 
     @contextmanager

@@ -11,10 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from alpy.adapters.host_error import host_error
 from alpy.adapters.private_folder import make_private, user_cache
 from alpy.adapters.recovery.owner import Owner, owner_from_labels
 from alpy.adapters.recovery.traces import Trace
-from alpy.core.errors import HostError
 from alpy.core.narrative import get_logger
 from alpy.core.waiting import Deadline
 
@@ -77,10 +77,8 @@ class RunNotes:
         try:
             Path(trace.handle).unlink(missing_ok=True)
         except OSError as error:
-            raise HostError(
-                asked=f"remove {trace.what}",
-                found=os.strerror(error.errno or 0),
-                remedy="Remove it by hand; nobody needs it any more",
+            raise host_error(
+                f"remove {trace.what}", error, remedy="Remove it by hand; nobody needs it any more"
             ) from error
 
 

@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from alpy.adapters.host_error import host_error
 from alpy.adapters.recovery.owner import Owner, owner_from_alias
 from alpy.adapters.recovery.traces import Trace
 from alpy.adapters.tap import delete_tap, is_tap_of_run
-from alpy.core.errors import HostError
 from alpy.core.waiting import Deadline
 
 _INTERFACES: Final = Path("/sys/class/net")
@@ -54,11 +54,7 @@ def _translated(asked: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise HostError(
-            asked=asked,
-            found=os.strerror(error.errno or 0),
-            remedy="Look at them by hand: ip -details link",
-        ) from error
+        raise host_error(asked, error, remedy="Look at them by hand: ip -details link") from error
 
 
 def _read(name: str, fact: str) -> str:

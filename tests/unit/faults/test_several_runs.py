@@ -13,7 +13,6 @@ from contextvars import Context, copy_context
 from typing import ClassVar
 
 from attrs import define, field
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -22,7 +21,6 @@ from hypothesis.stateful import (
     invariant,
     multiple,
     rule,
-    run_state_machine_as_test,
 )
 
 from alpy.core.errors import AlpyError
@@ -52,6 +50,7 @@ from tests.unit.faults.kinds import (
     unanswered,
 )
 from tests.unit.faults.lives import Apps, Life, Start
+from tests.unit.faults.machines import try_machine
 from tests.unit.faults.outcome import Outcome, is_named, told
 from tests.unit.faults.tally import Tally
 
@@ -308,12 +307,4 @@ class SeveralRuns(RuleBasedStateMachine):
 
 def test_several_runs_keep_the_promises_whatever_happens_to_them(tally: Tally) -> None:
     SeveralRuns.tally = tally
-    run_state_machine_as_test(
-        SeveralRuns,
-        settings=settings(
-            max_examples=150,
-            stateful_step_count=30,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    try_machine(SeveralRuns, examples=150)

@@ -12,14 +12,12 @@ from functools import partial
 from typing import ClassVar
 
 from attrs import define, field
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 
 from alpy.adapters.recovery.liveness import Here, Lock, Verdict, judge
@@ -29,6 +27,7 @@ from alpy.adapters.recovery.traces import Trace
 from alpy.core.errors import HostError
 from alpy.core.waiting import Deadline
 from alpy.fakes import World
+from tests.unit.faults.machines import try_machine
 from tests.unit.faults.tally import Tally
 
 USERS = st.sampled_from([1000, 1001])
@@ -268,12 +267,4 @@ class Sweeps(RuleBasedStateMachine):
 
 def test_sweeps_remove_all_that_is_of_the_dead_and_nothing_else(tally: Tally) -> None:
     Sweeps.tally = tally
-    run_state_machine_as_test(
-        Sweeps,
-        settings=settings(
-            max_examples=300,
-            stateful_step_count=30,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    try_machine(Sweeps, examples=300)
