@@ -124,8 +124,9 @@ def _wrong_order(outcome: Outcome, world: World) -> list[str]:
         for strike in world.faults.struck
     )
     restored = outcome.life.start is not Start.POWER_ON
-    told = any("No start from the saved state" in line for line in world.run_directory.lines)
-    if told or outcome.life.start is Start.OF_NO_USE or (given_up and restored):
+    # The log would tell too, but for one that can't be written.
+    again = world.calls.count("machine.launch") > 1
+    if again or outcome.life.start is Start.OF_NO_USE or (given_up and restored):
         _drop(releases, "machine.kill", 1)
     _drop(releases, "saved_states.release", releases.count("saved_states.release") - 1)
     places = [RELEASES_NEWEST_FIRST.index(call) for call in releases]
